@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Floor 3: from a validated view to code that can run: map, bind, thread-local storage,
+ * protect, publish, run. Knows no namespaces and no policy: binding asks the scope that it
+ * is handed.
+ *
+ * A link_image is owned by whoever made it (the registry). Functions that change an image
+ * or the process-wide structures run under the load lock of the caller; functions marked
+ * "any thread" take no lock and may be called at any time.
+ */
+#ifndef UMOD_LINK_H
+#define UMOD_LINK_H
+
+#include "elf/view.h"
+
+#include <link.h>
+
+struct link_scope;
+struct link_arena_slot;
+
+/* Where the memory of an image comes from. */
+enum link_home {
+	LINK_HOME_NONE,
+	LINK_HOME_FILE,	   /* mapped from its file */
+	LINK_HOME_MEMORY,  /* anonymous memory, filled from a buffer */
+	LINK_HOME_ARENA,   /* a slot of an arena */
+	LINK_HOME_HOST,	   /* ld.so's: read only */
+	LINK_HOME_SYMBOLS, /* no memory: a list of lent symbols */
+};
+
+/* A symbol of a host object that umod answers itself, e.g. __tls_get_addr. */
+struct link_substitute {
+	uint32_t symbol_index;
+	void *address;
+};
+
+struct link_symbol_list; /* name -> address, see scope.c */
+struct link_address_index; /* sorted symbols of one image, made at first use */
+
+struct link_image {
+	struct elf_view view;
+	const char *path; /* of the file, absolute where known; borrowed from the owner */
+	const char *name; /* soname, else last part of path; borrowed */
+	void *owner;	  /* the registry's module */
+	enum link_home home;
+	uintptr_t bias;	      /* address - vaddr */
+	uintptr_t start, end; /* [start, end) reserved */
+	struct link_arena_slot *slot;
+	bool text_writable; /* text relocations allowed and under way */
+	bool global_unique; /* a unique symbol of it is in use by others */
+
+	/* lookups */
+	const struct link_substitute *substitutes; /* sorted by symbol index */
+	unsigned substitute_count;
+	struct link_symbol_list *symbols; /* LINK_HOME_SYMBOLS */
+	uint32_t global_order;	 /* place in its namespace's global scope, from 1; 0: none */
+	uint32_t index_slot;	 /* place in its namespace's link_index, from 1; 0: none */
+	uint32_t mark, position; /* of the load under way: in its scope, and where */
+	struct link_scope *scope; /* that it was bound with; owned reference */
+	bool lazy;
+
+	/* thread-local storage */
+	uint64_t tls_id;     /* as __tls_get_addr is given it; 0: none */
+	int64_t tls_offset;  /* from the thread pointer, if tls_static */
+	bool tls_static;
+	_Atomic uint32_t tls_destructors; /* thread_local destructors still to run */
+
+	/* unwinder, debugger */
+	struct link_map map; /* what gdb and dlfcn callers see; l_name == path */
+	bool published, frames_registered;
+	_Atomic(struct link_address_index *) address_index;
+
+	/* run */
+	bool init_done;
+
+	uint64_t relative_done, symbolic_done, lookups_done; /* statistics */
+};
+
+/* ---- map.c: lay out, reserve, fill ---- */
+
+struct link_map_options {
+	int fd;			/* mapped from it if >= 0 */
+	const uint8_t *bytes;	/* the whole file, if it was read */
+	uint64_t file_bytes;
+	uint64_t arena_limit_bytes; /* files up to this size go to an arena */
+	bool huge_pages;	/* relocated data of 2 MiB or more in huge pages */
+	bool allow_text_relocations;
+	/* A mapping of the file from offset 0 made to validate it, of mapped_bytes; taken
+	 * over (used as the image or unmapped) on success and on failure. */
+	void *mapped;
+	size_t mapped_bytes;
+};
+/*
+ * Maps @image (its view validated) and fills bias, start, end, home; segments are
+ * readable and, where data, writable; text is executable where it comes from the file.
+ * Undone by link_unmap. -ENOMEM when mappings or memory run out.
+ */
+int link_map_image(struct link_image *image, struct link_map_options *options,
+	struct umod_error *error);
+/* Frees the memory of an image. A half-mapped or unmapped image is fine. */
+void link_unmap(struct link_image *image);
+/* Makes text executable (arena, memory, text relocations), so that resolvers can run. */
+int link_protect_text(struct link_image *image, struct umod_error *error);
+/* Final permissions: relro read-only. */
+int link_protect(struct link_image *image, struct umod_error *error);
+uint64_t link_mapped_bytes(void); /* held by images; any thread */
+uint64_t link_arena_bytes(void);
+
+/* ---- scope.c: where symbols are looked for ---- */
+
+/* The global symbol index of a namespace, see index.c. */
+struct link_index;
+
+/*
+ * An ordered list of images. Immutable once made but for its count of references;
+ * images are borrowed and outlive it.
+ */
+struct link_scope {
+	_Atomic unsigned references;
+	unsigned count;
+	unsigned global_count; /* the first so many are the global part */
+	struct link_image **images;
+};
+struct link_scope *link_scope_new(struct link_image *const *images, unsigned count,
+	unsigned global_count);
+struct link_scope *link_scope_ref(struct link_scope *scope);
+void link_scope_unref(struct link_scope *scope);
+
+struct link_definition {
+	struct link_image *image; /* NULL: not found, or weak and undefined */
+	const Elf64_Sym *symbol;  /* NULL for a lent symbol */
+	uint32_t symbol_index;
+	void *address;		  /* of a lent symbol or a substitute; else NULL */
+};
+/*
+ * The first definition of @reference in @scope, leaving out @skip (for COPY; NULL: none).
+ * False: none. Any thread that holds the scope.
+ */
+bool link_scope_find(const struct link_scope *scope, const struct elf_reference *reference,
+	const struct link_image *skip, struct link_definition *out);
+/* The same in one image. */
+bool link_image_find(const struct link_image *image, const struct elf_reference *reference,
+	struct link_definition *out);
+/* Prepares a reference: hash and version id. */
+void link_reference(struct elf_reference *reference, const char *name, const char *version);
+/*
+ * The address that a definition means in the calling thread: IFUNC resolved,
+ * thread-local located, substitutes taken. 0, or negative errno.
+ */
+int link_definition_address(const struct link_definition *definition, void **address,
+	struct umod_error *error);
+
+/* Lent symbols as something that a scope can hold. */
+struct link_symbol_list *link_symbol_list_new(void);
+int link_symbol_list_add(struct link_symbol_list *list, const char *name, void *address);
+void link_symbol_list_free(struct link_symbol_list *list);
+
+/* ---- index.c: one table for the symbols of many images ---- */
+struct link_index *link_index_new(void);
+void link_index_free(struct link_index *index);
+/* Adds the definitions of @image, if they are not there. -ENOMEM. */
+int link_index_add(struct link_index *index, struct link_image *image);
+void link_index_remove(struct link_index *index, struct link_image *image);
+
+/* ---- bind.c: resolve and relocate ---- */
+
+struct link_bind_options {
+	struct link_scope *scope;   /* where symbols are looked for; kept by a lazy image */
+	struct link_index *index;   /* covers the images of the namespace; or NULL */
+	uint32_t mark;		    /* images of the scope carry it */
+	bool lazy;
+	bool run_resolvers;	    /* false: IFUNC resolvers are not called (fuzzing) */
+	/* An image that was bound to: it must stay as long as @user. -ENOMEM. */
+	int (*depend)(struct link_image *user, struct link_image *on, void *data);
+	/* STB_GNU_UNIQUE: the definition that the namespace already uses, or that this one
+	 * becomes. */
+	int (*unique)(struct link_definition *definition, const char *name, void *data);
+	void *data;
+};
+/*
+ * Checks that every version @image needs is defined by the image that should.
+ * @find_needed gives the image for a DT_NEEDED name. -ENOSYS.
+ */
+int link_check_versions(struct link_image *image,
+	struct link_image *(*find_needed)(const char *name, void *data), void *data,
+	struct umod_error *error);
+/*
+ * Applies all relocations of @image but those that need an IFUNC resolver to run, which
+ * link_bind_ifuncs applies after every image of the load was bound and its text
+ * protected. Errors name the relocation, its offset and its symbol.
+ */
+int link_bind(struct link_image *image, const struct link_bind_options *options,
+	struct umod_error *error);
+int link_bind_ifuncs(struct link_image *image, const struct link_bind_options *options,
+	struct umod_error *error);
+/* Called by the PLT trampoline: binds slot @index and returns the function. */
+void *link_bind_lazily(struct link_image *image, uint64_t index);
+
+/* ---- tls.c: thread-local storage of umod's images ---- */
+
+/* Ids of umod's images start here; below are ld.so's. */
+#define LINK_TLS_FIRST_ID ((uint64_t)1 << 32)
+/* Gives @image, which has PT_TLS, a module id. -ENOMEM. */
+int link_tls_register(struct link_image *image, struct umod_error *error);
+/* Gives @image a place in the pool: initial-exec code of it needs one. -ENOMEM. */
+int link_tls_make_static(struct link_image *image, struct umod_error *error);
+/*
+ * After the image was relocated: its initial values for threads still to come and, in
+ * the pool, for those that exist.
+ */
+int link_tls_publish(struct link_image *image, struct umod_error *error);
+/* Frees its storage in every thread. NULL-safe, half-registered is fine. */
+void link_tls_unregister(struct link_image *image);
+/* Address of byte @offset of the image's storage in this thread; allocates. Any thread. */
+void *link_tls_address(const struct link_image *image, uint64_t offset);
+/* What images are bound to in place of __tls_get_addr. Any thread. */
+void *link_tls_get_addr(const void *tls_index);
+/* In place of __cxa_thread_atexit_impl: counts per image. */
+int link_tls_thread_atexit(void (*destructor)(void *), void *object, void *dso_handle);
+/* Fills a TLSDESC pair (two words at @descriptor). */
+int link_tls_descriptor(struct link_image *defining, uint64_t offset, uint64_t *descriptor,
+	struct umod_error *error);
+/* The same for an undefined weak variable: its address is @addend. */
+void link_tls_descriptor_undefined(uint64_t addend, uint64_t *descriptor);
+/* Frees an argument that link_tls_descriptor allocated for @image, at unload. */
+void link_tls_pool_sizes(uint64_t *total_bytes, uint64_t *used_bytes);
+/* Finds what other parts need of ld.so and libc; once, before anything else. */
+int link_tls_setup(struct umod_error *error);
+
+/* ---- publish.c: address index, unwinder, debugger ---- */
+
+/* Enters @image in the address index and shows it to unwinders and debuggers. -ENOMEM */
+int link_publish(struct link_image *image, struct umod_error *error);
+/* Takes it out and waits until no reader can still see it. Half-published is fine. */
+void link_unpublish(struct link_image *image);
+/* Tells a debugger that a series of link_publish or link_unpublish is complete. */
+void link_publish_done(void);
+/*
+ * The image (umod's) that contains @address, or NULL. Any thread, any handler; call
+ * between base_reader_enter and leave, and use the result only there.
+ */
+struct link_image *link_address_find(uintptr_t address);
+/* The symbol of @image that contains @address, or NULL. Same rules; may allocate. */
+const Elf64_Sym *link_address_symbol(struct link_image *image, uintptr_t address);
+/* dl_iterate_phdr and _dl_find_object over umod's images and the host's. Exported. */
+int link_iterate_phdr(int (*callback)(struct dl_phdr_info *, size_t, void *), void *data);
+
+/* ---- host.c: objects that ld.so loaded ---- */
+
+/* One of them; address and link_map are ld.so's. */
+struct link_host_object {
+	const char *path; /* "" is the main program */
+	uintptr_t bias;
+	const Elf64_Phdr *phdrs;
+	unsigned phdr_count;
+	uint64_t tls_id;     /* 0: none */
+	void *tls_block;     /* the calling thread's, or NULL */
+	bool at_start;	     /* loaded with the program: global, never unloaded */
+};
+/* Calls @visit for each, in link map order. */
+int link_host_visit(int (*visit)(const struct link_host_object *object, void *data),
+	void *data);
+/* Number of objects that ld.so has ever added and removed; changes when the list does. */
+uint64_t link_host_generation(void);
+/* Address of a dynamic symbol of ld.so or libc, by own lookup; NULL if missing. Once at
+ * setup; the result may be cached for ever. */
+void *link_host_symbol(const char *name);
+/* libumod was there when the program started (its static TLS and interposition count). */
+bool link_host_at_start(void);
+
+/* ---- run.c: init and fini ---- */
+void link_run_init(struct link_image *image);
+void link_run_fini(struct link_image *image);
+
+/* ---- arch/<processor>.c: all that is particular to one ---- */
+
+/* Relocations in neutral names. */
+enum link_reloc {
+	LINK_RELOC_UNKNOWN,
+	LINK_RELOC_NONE,
+	LINK_RELOC_RELATIVE,   /* B + A */
+	LINK_RELOC_WORD,       /* S + A, 64 bit */
+	LINK_RELOC_WORD32,     /* S + A, 32 bit zero-extended, checked */
+	LINK_RELOC_SWORD32,    /* S + A, 32 bit sign-extended, checked */
+	LINK_RELOC_WORD16,
+	LINK_RELOC_WORD8,
+	LINK_RELOC_PC64,       /* S + A - P */
+	LINK_RELOC_PC32,
+	LINK_RELOC_PC16,
+	LINK_RELOC_PC8,
+	LINK_RELOC_GOT,	       /* S */
+	LINK_RELOC_PLT,	       /* S */
+	LINK_RELOC_COPY,
+	LINK_RELOC_IRELATIVE,  /* resolver at B + A */
+	LINK_RELOC_TLS_ID,     /* module id */
+	LINK_RELOC_TLS_OFFSET, /* S + A in the module's storage */
+	LINK_RELOC_TLS_OFFSET32,
+	LINK_RELOC_TP_OFFSET,  /* from the thread pointer */
+	LINK_RELOC_TP_OFFSET32,
+	LINK_RELOC_TLS_DESCRIPTOR,
+	LINK_RELOC_SIZE64,     /* Z + A */
+	LINK_RELOC_SIZE32,
+};
+extern const uint16_t link_arch_machine; /* EM_* */
+extern const uint8_t link_arch_relocs[]; /* psABI type -> enum link_reloc */
+extern const unsigned link_arch_reloc_count;
+extern const uint32_t link_arch_relative_type;
+extern const char *const link_arch_reloc_names[];
+const char *link_reloc_name(uint32_t type); /* psABI name, or its number (static buffer
+					       per thread) */
+/* Saves every argument register, calls link_bind_lazily(image, index), jumps. */
+void link_arch_plt_trampoline(void);
+/* TLSDESC resolvers: result in the psABI's register, all others preserved. */
+void link_arch_tlsdesc_static(void);
+void link_arch_tlsdesc_dynamic(void);
+void link_arch_tlsdesc_undefined(void);
+uintptr_t link_arch_thread_pointer(void);
+/* Chosen once: how large the register save area is, and with which instruction. */
+void link_arch_setup(void);
+
+#endif
