@@ -25,7 +25,7 @@
 
 #ifndef DT_RELR
 #define DT_RELRSZ  35
-#define DT_RELR	   36
+#define DT_RELR    36
 #define DT_RELRENT 37
 #endif
 #define ELF_MAX_SEGMENTS 1024u
@@ -41,8 +41,8 @@ struct elf_segment {
 struct elf_version {
 	const char *name; /* in the string table */
 	const char *file; /* in the string table: who must define it; NULL: this image */
-	uint32_t hash;	  /* SysV hash, as the table says */
-	uint32_t id;	  /* interned name, see elf_version_intern; 0: no such index */
+	uint32_t hash;    /* SysV hash, as the table says */
+	uint32_t id;      /* interned name, see elf_version_intern; 0: no such index */
 	bool hidden_need; /* vna_other had the hidden bit */
 	bool weak, base;
 };
@@ -52,7 +52,7 @@ struct elf_gnu_hash {
 	const uint64_t *bloom;
 	const uint32_t *buckets;
 	const uint32_t *chains; /* chains[i] is that of symbol symbol_offset + i */
-	uint64_t chain_count;	/* readable entries */
+	uint64_t chain_count;   /* readable entries */
 };
 
 struct elf_sysv_hash {
@@ -71,7 +71,7 @@ struct elf_view {
 	uint64_t entry;
 	Elf64_Phdr *phdrs; /* a checked copy, owned */
 	unsigned phdr_count;
-	uint64_t phdr_vaddr; /* where they lie in the image, or 0 */
+	uint64_t phdr_vaddr;          /* where they lie in the image, or 0 */
 	struct elf_segment *segments; /* PT_LOAD in order, owned */
 	unsigned segment_count;
 	uint64_t span_start, span_end; /* vaddr, page-aligned */
@@ -87,18 +87,19 @@ struct elf_view {
 	const Elf64_Dyn *dynamic;
 	unsigned dynamic_count; /* entries before DT_NULL */
 	uint64_t strings_vaddr;
-	const char *strings;	/* its last byte was NUL when checked */
+	const char *strings; /* its last byte was NUL when checked */
 	uint64_t string_bytes;
 	uint64_t symbols_vaddr;
 	const Elf64_Sym *symbols;
-	uint64_t symbol_limit;	/* entries that may be read: no index at or past it is used */
-	uint64_t symbol_count;	/* entries that there are, as well as the tables tell */
+	uint64_t symbol_limit; /* entries that may be read: no index at or past it is used
+				*/
+	uint64_t symbol_count; /* entries that there are, as well as the tables tell */
 	bool has_gnu_hash, has_sysv_hash;
 	uint64_t gnu_hash_vaddr, sysv_hash_vaddr;
 	struct elf_gnu_hash gnu;
 	struct elf_sysv_hash sysv;
 	uint64_t versym_vaddr;
-	const uint16_t *versym; /* symbol_limit entries, or NULL */
+	const uint16_t *versym;       /* symbol_limit entries, or NULL */
 	struct elf_version *versions; /* by index, owned */
 	unsigned version_count;
 	bool defines_versions; /* DT_VERDEF present */
@@ -118,7 +119,7 @@ struct elf_view {
 	uint64_t preinit_array_vaddr, preinit_array_count;
 
 	const char *soname, *rpath, *runpath; /* NULL: none */
-	uint32_t flags, flags_1;	      /* DT_FLAGS, DT_FLAGS_1, older tags folded in */
+	uint32_t flags, flags_1; /* DT_FLAGS, DT_FLAGS_1, older tags folded in */
 	bool text_relocations, symbolic;
 };
 
@@ -138,7 +139,8 @@ int elf_view_headers(struct elf_view *view, const char *name, const uint8_t *byt
 int elf_view_tables(struct elf_view *view, const uint8_t *bytes, uint64_t file_bytes,
 	bool any_machine, struct umod_error *error);
 
-/* Points every table at the image mapped with @bias. Cannot fail: tables lie in segments. */
+/* Points every table at the image mapped with @bias. Cannot fail: tables lie in segments.
+ */
 void elf_view_rebase(struct elf_view *view, uintptr_t bias);
 
 /*
@@ -148,14 +150,18 @@ void elf_view_rebase(struct elf_view *view, uintptr_t bias);
 int elf_view_host(struct elf_view *view, const char *name, uintptr_t bias,
 	const Elf64_Phdr *phdrs, unsigned phdr_count, struct umod_error *error);
 
+/* The first half of elf_view_host: segments, no tables. */
+int elf_view_host_headers(struct elf_view *view, const char *name, uintptr_t bias,
+	const Elf64_Phdr *phdrs, unsigned phdr_count, struct umod_error *error);
+
 /* Frees what the view owns. A zeroed or half-made view is fine. */
 void elf_view_clear(struct elf_view *view);
 
 /* Bytes [vaddr, vaddr + bytes) lie in the file-backed part of one segment. */
 bool elf_view_in_file(const struct elf_view *view, uint64_t vaddr, uint64_t bytes);
 /* ... in the memory of one segment; its index in *segment if not NULL. */
-bool elf_view_in_memory(const struct elf_view *view, uint64_t vaddr, uint64_t bytes,
-	unsigned *segment);
+bool elf_view_in_memory(
+	const struct elf_view *view, uint64_t vaddr, uint64_t bytes, unsigned *segment);
 /* vaddr is in an executable segment. */
 bool elf_view_is_code(const struct elf_view *view, uint64_t vaddr);
 
@@ -169,8 +175,8 @@ static inline const char *elf_view_string(const struct elf_view *view, uint64_t 
  * True when the string at @offset is the @length bytes of @name and then a NUL. Reads
  * nothing past the table, whatever it holds now.
  */
-static inline bool elf_view_string_is(const struct elf_view *view, uint64_t offset,
-	const char *name, size_t length)
+static inline bool elf_view_string_is(
+	const struct elf_view *view, uint64_t offset, const char *name, size_t length)
 {
 	return base_range_fits(offset, length + 1, view->string_bytes) &&
 	       memcmp(view->strings + offset, name, length) == 0 &&
@@ -178,8 +184,8 @@ static inline bool elf_view_string_is(const struct elf_view *view, uint64_t offs
 }
 
 /* The @index-th value of dynamic tag @tag, e.g. of DT_NEEDED; false past the last. */
-bool elf_view_dynamic_value(const struct elf_view *view, int64_t tag, unsigned index,
-	uint64_t *value);
+bool elf_view_dynamic_value(
+	const struct elf_view *view, int64_t tag, unsigned index, uint64_t *value);
 
 /* Definition of a symbol may be bound to from outside (gABI "Symbol Table"). */
 static inline bool elf_symbol_is_definition(const Elf64_Sym *symbol)
@@ -212,8 +218,12 @@ struct elf_reference {
  * Finds the definition of @reference in @view's own tables: GNU hash, else SysV hash.
  * Returns its index, or 0. Follows glibc's rules of versions (do_lookup_x, check_match).
  */
-uint32_t elf_view_find(const struct elf_view *view, const struct elf_reference *reference);
-/* Symbol @index, of right name, is what @reference means. *@newest_left as below. */
+uint32_t elf_view_find(
+	const struct elf_view *view, const struct elf_reference *reference);
+/*
+ * Whether symbol @index, of the right name, has the version that @reference means. If
+ * not, but it would do as the only default version of its name, *@only_versioned is set.
+ */
 bool elf_view_version_matches(const struct elf_view *view, uint32_t index,
 	const struct elf_reference *reference, bool *only_versioned);
 
@@ -234,8 +244,8 @@ static inline bool elf_view_maybe_has(const struct elf_view *view, uint32_t hash
 uint32_t elf_version_intern(const char *name);
 
 /* The version of symbol @index, or NULL. *@hidden: not the default. */
-const struct elf_version *elf_view_symbol_version(const struct elf_view *view,
-	uint64_t index, bool *hidden);
+const struct elf_version *elf_view_symbol_version(
+	const struct elf_view *view, uint64_t index, bool *hidden);
 
 /* "DT_NEEDED" and the like, "R_X86_64_64" and the like; static, or a number. */
 const char *elf_dynamic_tag_name(int64_t tag);
