@@ -63,6 +63,11 @@ __attribute__((format(printf, 3, 4))) static inline bool test_fail(
 	return false;
 }
 
+static inline bool test_true(const char *file, int line, const char *what, bool is)
+{
+	return is || test_fail(file, line, "failed: %s", what);
+}
+
 static inline bool test_int(
 	const char *file, int line, const char *what, intmax_t is, intmax_t should)
 {
@@ -88,7 +93,7 @@ static inline bool test_contains(
 }
 
 /* Each gives true when it holds. CHECK_INT(is, should), CHECK_HAS(text, part). */
-#define CHECK(c)        ((c) || test_fail(__FILE__, __LINE__, "failed: %s", #c))
+#define CHECK(c)        test_true(__FILE__, __LINE__, #c, !!(c))
 #define CHECK_INT(a, b) test_int(__FILE__, __LINE__, #a, (intmax_t)(a), (intmax_t)(b))
 #define CHECK_STR(a, b) test_string(__FILE__, __LINE__, #a, (a), (b))
 #define CHECK_HAS(a, b) test_contains(__FILE__, __LINE__, #a, (a), (b))

@@ -21,9 +21,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define base_likely(x)	 __builtin_expect(!!(x), 1)
-#define base_unlikely(x) __builtin_expect(!!(x), 0)
+#define base_likely(x)    __builtin_expect(!!(x), 1)
+#define base_unlikely(x)  __builtin_expect(!!(x), 0)
 #define BASE_PRINTF(f, a) __attribute__((format(printf, f, a)))
+/* A function that include/umod declares; src/api/umod.map names it too. */
+#define UMOD_EXPORT         __attribute__((visibility("default")))
 #define base_array_count(a) (sizeof(a) / sizeof((a)[0]))
 
 #define BASE_PAGE_BYTES ((size_t)4096)
@@ -56,8 +58,8 @@ int base_error(struct umod_error *error, enum umod_stage stage, int code,
 
 /* ---- memory (memory.c): NULL or zeroed as calloc(3), subject to base_fault ---- */
 
-void *base_alloc(size_t bytes);		 /* not zeroed */
-void *base_zalloc(size_t bytes);	 /* zeroed */
+void *base_alloc(size_t bytes);               /* not zeroed */
+void *base_zalloc(size_t bytes);              /* zeroed */
 void *base_array(size_t count, size_t bytes); /* zeroed, checked product */
 void *base_realloc(void *old, size_t bytes);
 char *base_strdup(const char *s);
@@ -83,11 +85,12 @@ static inline void base_close_cleanup(int *fd);
 
 /* ---- system calls (sys.c): result or negative errno, subject to base_fault ---- */
 
-int base_sys_open(const char *path);  /* O_RDONLY | O_CLOEXEC, EINTR retried */
-int base_sys_close(int fd);	      /* never fails by injection */
+int base_sys_open(const char *path); /* O_RDONLY | O_CLOEXEC, EINTR retried */
+int base_sys_close(int fd);          /* never fails by injection */
 int base_sys_stat(const char *path, struct stat *st);
 int base_sys_fstat(int fd, struct stat *st);
-int64_t base_sys_pread(int fd, void *buffer, size_t bytes, uint64_t offset); /* whole or to the end */
+/* All of @bytes, or as many as there are to the end of the file. */
+int64_t base_sys_pread(int fd, void *buffer, size_t bytes, uint64_t offset);
 /* On success 0 and *out; as mmap(2). */
 int base_sys_mmap(void *address, size_t bytes, int protection, int flags, int fd,
 	uint64_t offset, void **out);
@@ -115,7 +118,8 @@ extern atomic_bool base_fault_armed; /* in any thread */
 bool base_fault_hit_slow(int *code);
 static inline bool base_fault_hit(int *code)
 {
-	return base_unlikely(atomic_load_explicit(&base_fault_armed, memory_order_relaxed)) &&
+	return base_unlikely(
+		       atomic_load_explicit(&base_fault_armed, memory_order_relaxed)) &&
 	       base_fault_hit_slow(code);
 }
 
@@ -142,17 +146,17 @@ void base_trace_write(enum base_trace what, const char *format, ...) BASE_PRINTF
 void base_trace_setup(void);
 /* "files", "libs", ...; NULL past the last. */
 const char *base_trace_name(unsigned index);
-#define base_trace(what, ...)                                                            \
-	do {                                                                             \
-		if (base_unlikely(base_trace_mask & (what)))                             \
-			base_trace_write(what, __VA_ARGS__);                             \
+#define base_trace(what, ...)                                \
+	do {                                                 \
+		if (base_unlikely(base_trace_mask & (what))) \
+			base_trace_write(what, __VA_ARGS__); \
 	} while (0)
 
 /* ---- time ---- */
 uint64_t base_now_ns(void); /* CLOCK_MONOTONIC */
 
 /* ---- process ---- */
-bool base_secure_execution(void);	 /* AT_SECURE */
+bool base_secure_execution(void); /* AT_SECURE */
 unsigned long base_auxval(unsigned long type);
 const char *base_getenv(const char *name); /* NULL in secure execution */
 
@@ -170,11 +174,12 @@ uint64_t base_hash_bytes(const void *bytes, size_t count);
  * A map from a 64-bit key to a pointer, open addressing, growing; several entries may
  * have one key (the caller compares). Not thread-safe: the caller holds a lock.
  */
+#define BASE_MAP_GONE ((void *)UINTPTR_MAX)
 struct base_map {
 	struct base_map_entry {
 		uint64_t key;
 		void *value; /* NULL empty, BASE_MAP_GONE removed */
-	} *entries;
+	} * entries;
 	size_t mask; /* entries - 1; 0 with entries NULL */
 	size_t used, filled;
 };
@@ -193,11 +198,11 @@ void base_map_free(struct base_map *map);
  * both nest and neither blocks or allocates from the heap.
  */
 struct base_reader {
-	_Atomic unsigned active; /* written by its thread alone */
-	_Atomic unsigned turn;
-	_Atomic bool used;
-	struct base_reader *next;
-	char pad[40];
+	_Atomic unsigned active;  /* written by its thread alone */
+	_Atomic unsigned turn;    /* + 1 whenever active comes back to 0 */
+	_Atomic uint64_t owner;   /* generation << 32 | thread id; id 0: free */
+	struct base_reader *next; /* in the list of all; set before it is in there */
+	char pad[40];             /* a cache line each */
 };
 extern __thread struct base_reader *base_reader_self
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
@@ -210,7 +215,9 @@ static inline struct base_reader *base_reader_enter(void)
 	atomic_store_explicit(&r->active,
 		atomic_load_explicit(&r->active, memory_order_relaxed) + 1,
 		memory_order_relaxed);
-	atomic_signal_fence(memory_order_seq_cst); /* the writer's membarrier(2) does the rest */
+	/* Enough for the compiler; for the processor the writer's membarrier(2) does it.
+	 */
+	atomic_signal_fence(memory_order_seq_cst);
 	return r;
 }
 static inline void base_reader_leave(struct base_reader *r)
@@ -225,5 +232,7 @@ static inline void base_reader_leave(struct base_reader *r)
 }
 /* Waits until every search that was under way has ended. Not inside a search. */
 void base_reader_wait(void);
+/* Records that exist, in use or not: for tests. */
+unsigned base_reader_count(void);
 
 #endif
