@@ -218,13 +218,14 @@ enum {
 void builder_make(struct builder_file *file);
 
 /* What the sound object must answer. */
-#define BUILDER_SONAME     "libfixture.so.1"
-#define BUILDER_VALUE      42
-#define BUILDER_STATE      0x5354415445u
-#define BUILDER_THREAD     0x544c53u
-#define BUILDER_ABSOLUTE   0x1234u
-#define BUILDER_DATA_STATE 16 /* index into data of fixture_state, and of fixture_once \
-			       */
+#define BUILDER_SONAME   "libfixture.so.1"
+#define BUILDER_VALUE    42
+#define BUILDER_STATE    0x5354415445u
+#define BUILDER_THREAD   0x544c53u
+#define BUILDER_ABSOLUTE 0x1234u
+#define BUILDER_DATA_STATE                                          \
+	16 /* index into data of fixture_state, and of fixture_once \
+	    */
 #define BUILDER_DATA_ONCE 17
 
 #endif
