@@ -4,7 +4,9 @@
  * through as the tables say, and no file cut short or changed at random makes a read
  * leave its bytes, which end where an unmapped page begins. Nothing is loaded.
  */
+#include "cutter.h"
 #include "defects.h"
+#include "mutants.h"
 #include "read.h"
 #include "test.h"
 
@@ -212,4 +214,64 @@ TEST(changed_at_random)
 	CHECK(accepted > rounds / 100 && accepted < rounds * 9 / 10);
 	unfence(&fenced);
 	free(file);
+}
+
+TEST(damaged_libraries_are_read)
+{
+	unsigned accepted[MUTANT_REGIONS] = { 0 }, tried[MUTANT_REGIONS] = { 0 };
+	if (!mutants_open())
+		SKIP("fewer than three of the libraries are installed");
+	for (unsigned i = 0; i < MUTANT_COUNT; i++) {
+		struct mutant mutant;
+		struct fenced fenced;
+		struct umod_error error;
+		mutants_make(i, &mutant);
+		if (!fence(&fenced, mutant.count))
+			break;
+		memcpy(fenced.bytes, mutant.bytes, mutant.count);
+		int result = try_view(fenced.bytes, mutant.count, &error);
+		if (result < 0 &&
+			(error.stage != UMOD_STAGE_VALIDATE || !error.message[0]))
+			FAIL("mutant %u: %d without a message", i, result);
+		tried[mutant.region]++;
+		accepted[mutant.region] += result == 0;
+		unfence(&fenced);
+		free(mutant.bytes);
+	}
+	mutants_close();
+	for (unsigned i = 0; i < MUTANT_REGIONS; i++)
+		printf("# %-16s %3u of %3u pass\n", mutant_region_names[i], accepted[i],
+			tried[i]);
+	CHECK_INT(tried[MUTANT_CUT_SHORT], 200);
+}
+
+/* A page that is gone reads as zeros, and the guard tells. */
+TEST(cut_while_it_is_read)
+{
+	struct cutter cutter;
+	unsigned hits = 0, refused = 0, rounds = 1500;
+	if (!cutter_open(&cutter, "/usr/lib/x86_64-linux-gnu/libstdc++.so.6", 300))
+		SKIP("there is no libstdc++.so.6");
+	for (unsigned i = 0; i < rounds; i++) {
+		struct elf_guard guard;
+		struct umod_error error;
+		cutter_restore(&cutter);
+		void *at = mmap(NULL, cutter.count, PROT_READ, MAP_PRIVATE, cutter.fd, 0);
+		REQUIRE(at != MAP_FAILED);
+		REQUIRE_INT(elf_guard_begin(&guard, at, cutter.count), 0);
+		cutter_go(&cutter);
+		int result = try_view(at, cutter.count, &error);
+		bool hit = elf_guard_end(&guard);
+		cutter_wait(&cutter);
+		CHECK(result == 0 || error.message[0]);
+		/* Not only after a hit: the rest of the page with the new end is zeros. */
+		CHECK(result == 0 || result == -ELIBBAD || result == -ENOEXEC);
+		hits += hit;
+		refused += result != 0;
+		munmap(at, cutter.count);
+	}
+	cutter_close(&cutter);
+	printf("# %u reads: %u met the end of the file, %u were refused\n", rounds, hits,
+		refused);
+	CHECK(hits > rounds / 100);
 }
