@@ -92,3 +92,28 @@ uint32_t elf_view_find(const struct elf_view *view, const struct elf_reference *
 		return find_gnu(view, reference);
 	return view->has_sysv_hash ? find_sysv(view, reference) : 0;
 }
+
+unsigned elf_view_find_all(
+	const struct elf_view *view, const char *name, uint32_t *indices, unsigned room)
+{
+	const struct elf_gnu_hash *gnu = &view->gnu;
+	size_t length = strlen(name);
+	uint32_t hash = base_gnu_hash(name, length);
+	unsigned count = 0;
+	if (!view->has_gnu_hash || !elf_view_maybe_has(view, hash))
+		return 0;
+	uint32_t first = gnu->buckets[hash % gnu->bucket_count];
+	if (first < gnu->symbol_offset)
+		return 0;
+	for (uint64_t i = first - gnu->symbol_offset; i < gnu->chain_count; i++) {
+		uint32_t index = gnu->symbol_offset + (uint32_t)i;
+		if (((gnu->chains[i] ^ hash) >> 1) == 0 && count < room &&
+			elf_symbol_is_definition(&view->symbols[index]) &&
+			elf_view_string_is(
+				view, view->symbols[index].st_name, name, length))
+			indices[count++] = index;
+		if (gnu->chains[i] & 1)
+			break;
+	}
+	return count;
+}

@@ -227,6 +227,10 @@ uint32_t elf_view_find(
 bool elf_view_version_matches(const struct elf_view *view, uint32_t index,
 	const struct elf_reference *reference, bool *only_versioned);
 
+/* All definitions of @name, of whatever version, by GNU hash; at most @room of them. */
+unsigned elf_view_find_all(
+	const struct elf_view *view, const char *name, uint32_t *indices, unsigned room);
+
 /* False: certainly not there. Cheap; for scope walks. */
 static inline bool elf_view_maybe_has(const struct elf_view *view, uint32_t hash)
 {

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files that bind share: bind.c applies relocations, resolve.c finds symbols. */
+#ifndef UMOD_LINK_BIND_H
+#define UMOD_LINK_BIND_H
+
+#include "link/link.h"
+
+struct link_deferred {
+	const Elf64_Rela *rela;
+	struct link_definition definition; /* image NULL: IRELATIVE */
+};
+
+/* One image being bound. */
+struct link_binder {
+	struct link_image *image;
+	const struct elf_view *view;
+	const struct link_bind_options *options;
+	const struct link_scope *scope;
+	struct umod_error *error;
+	uintptr_t bias;
+	uint32_t depend_mark; /* of this bind, for link_image.depend_mark */
+	bool use_index;       /* the scope is large: ask options->index */
+	bool self_first;      /* nothing comes before the image itself in its scope */
+
+	/* the writable segment that the last relocation was in: [low, low + room] */
+	uint64_t low, room;
+
+	/* what the last symbol was bound to: neighbours often name the same */
+	uint32_t last_index;
+	int last_result;
+	struct link_definition last;
+};
+
+/* Prepares use_index and self_first. -ENOMEM. */
+int link_resolve_begin(struct link_binder *binder);
+/*
+ * What symbol @index of the image means: 0 with *out, whose image is NULL for a weak
+ * symbol that nobody defines; -ENOSYS with the symbol, its version and the image in
+ * the error. @copy: for a COPY relocation, the image itself is left out.
+ */
+int link_resolve(struct link_binder *binder, uint32_t index, bool copy,
+	struct link_definition *out);
+
+#endif

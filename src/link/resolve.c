@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From a symbol of an image that is being bound to its definition, in bulk: an image's
+ * own definitions need no name read unless an earlier image of the scope may have the
+ * same hash, and large scopes are asked through one index. Relocates nothing.
+ */
+#include "link/bind.h"
+
+/* From so many local images on the index of the namespace is worth its filling. */
+#define INDEX_FROM 6
+/* Candidates of one hash that are looked at before the scope is walked instead. */
+#define CANDIDATES 32
+
+int link_resolve_begin(struct link_binder *b)
+{
+	const struct link_scope *scope = b->scope;
+	bool local_at_start = scope->local_first || !scope->globals ||
+			      link_globals_count(scope->globals) == 0;
+	b->self_first =
+		!scope->lent &&
+		((local_at_start && scope->count && scope->images[0] == b->image) ||
+			b->view->symbolic);
+	b->use_index = b->options->index && scope->count >= INDEX_FROM;
+	for (unsigned i = 0; b->use_index && i < scope->count; i++) {
+		int result = link_index_add(b->options->index, scope->images[i]);
+		if (result)
+			return base_error(b->error, UMOD_STAGE_BIND, result,
+				b->image->path, "no memory for the symbol index");
+	}
+	return 0;
+}
+
+/* The hash of one of the image's own definitions, but for bit 0. */
+static bool own_hash(const struct elf_view *view, uint32_t index, uint32_t *hash)
+{
+	const struct elf_gnu_hash *gnu = &view->gnu;
+	if (!view->has_gnu_hash || index < gnu->symbol_offset ||
+		index - gnu->symbol_offset >= gnu->chain_count)
+		return false;
+	*hash = gnu->chains[index - gnu->symbol_offset];
+	return true;
+}
+
+/* As elf_view_maybe_has for a hash whose bit 0 is not known. */
+static bool maybe_has_either(const struct elf_view *view, uint32_t hash)
+{
+	const struct elf_gnu_hash *gnu = &view->gnu;
+	if (!view->has_gnu_hash)
+		return true;
+	uint64_t word = gnu->bloom[hash / 64 & (gnu->bloom_words - 1)];
+	return (word >> (hash & 62) & 3) &&
+	       (gnu->bloom_shift == 0 || (word >> (hash >> gnu->bloom_shift & 63) & 1));
+}
+
+static bool globals_maybe_have(
+	const struct link_globals *globals, uint32_t hash, const struct link_image *self)
+{
+	unsigned count = globals ? link_globals_count(globals) : 0;
+	if (count > 16)
+		return true;
+	for (unsigned i = 0; i < count; i++) {
+		const struct link_image *image = link_globals_at(globals, i);
+		if (image == self)
+			return false;
+		if (image && (image->home == LINK_HOME_SYMBOLS ||
+				     maybe_has_either(&image->view, hash)))
+			return true;
+	}
+	return false;
+}
+
+/* No image before this one in its scope can define @hash. */
+static bool is_own(struct link_binder *b, uint32_t hash)
+{
+	const struct link_scope *scope = b->scope;
+	if (b->self_first)
+		return true;
+	if (scope->lent || (!scope->local_first &&
+				   globals_maybe_have(scope->globals, hash, b->image)))
+		return false;
+	if (b->image->global_order && !scope->local_first)
+		return true;
+	if (b->use_index) {
+		struct link_index_cursor cursor = { 0 };
+		struct link_image *found;
+		uint32_t symbol;
+		while ((found = link_index_next(
+				b->options->index, hash, &cursor, &symbol)))
+			if (found->mark == b->options->mark &&
+				found->position < b->image->position)
+				return false;
+		return true;
+	}
+	for (unsigned i = 0; i < scope->count && scope->images[i] != b->image; i++)
+		if (maybe_has_either(&scope->images[i]->view, hash))
+			return false;
+	return true;
+}
+
+/* The local part of the scope, through the index: the match that comes first in it. */
+static bool find_local_indexed(struct link_binder *b,
+	const struct elf_reference *reference, const struct link_image *skip,
+	struct link_definition *out)
+{
+	struct link_index_cursor cursor = { 0 };
+	struct link_image *image;
+	uint32_t symbol, best = UINT32_MAX;
+	unsigned seen = 0;
+	while ((image = link_index_next(
+			b->options->index, reference->hash, &cursor, &symbol))) {
+		struct link_definition definition;
+		if (++seen > CANDIDATES)
+			return link_scope_find(b->scope, reference, skip, out);
+		if (image->mark != b->options->mark || image->position >= best ||
+			image == skip)
+			continue;
+		const Elf64_Sym *s = &image->view.symbols[symbol];
+		if (!elf_view_string_is(
+			    &image->view, s->st_name, reference->name, reference->length))
+			continue;
+		if (link_image_find(image, reference, &definition)) {
+			*out = definition;
+			best = image->position;
+		}
+	}
+	return best != UINT32_MAX;
+}
+
+static bool find(struct link_binder *b, const struct elf_reference *reference,
+	const struct link_image *skip, struct link_definition *out)
+{
+	const struct link_scope *scope = b->scope;
+	if (b->view->symbolic && b->image != skip &&
+		link_image_find(b->image, reference, out))
+		return true;
+	if (!b->use_index)
+		return link_scope_find(scope, reference, skip, out);
+	if (scope->lent && link_image_find(scope->lent, reference, out))
+		return true;
+	if (scope->local_first && find_local_indexed(b, reference, skip, out))
+		return true;
+	if (scope->globals && link_globals_find(scope->globals, reference, skip, out))
+		return true;
+	return !scope->local_first && find_local_indexed(b, reference, skip, out);
+}
+
+/* The version that the image asks of symbol @index. */
+static const struct elf_version *wanted_version(
+	const struct elf_view *view, uint32_t index)
+{
+	if (!view->versym)
+		return NULL;
+	unsigned version = view->versym[index] & 0x7fff;
+	return version > 1 && version < view->version_count && view->versions[version].id
+		       ? &view->versions[version]
+		       : NULL;
+}
+
+static int undefined(
+	struct link_binder *b, const char *name, const struct elf_version *version)
+{
+	return base_error(b->error, UMOD_STAGE_BIND, -ENOSYS, b->image->path,
+		"undefined symbol: %s%s%s%s%s%s", name, version ? ", version " : "",
+		version ? version->name : "", version && version->file ? " (of " : "",
+		version && version->file ? version->file : "",
+		version && version->file ? ")" : "");
+}
+
+static int record(struct link_binder *b, struct link_definition *out, const char *name)
+{
+	const struct link_bind_options *options = b->options;
+	int result = 0;
+	if (out->symbol && ELF64_ST_BIND(out->symbol->st_info) == STB_GNU_UNIQUE &&
+		options->unique)
+		result = options->unique(out, name, options->data);
+	if (!result && out->image != b->image && options->depend &&
+		out->image->depend_mark != b->depend_mark) {
+		out->image->depend_mark = b->depend_mark;
+		result = options->depend(b->image, out->image, options->data);
+	}
+	if (result)
+		return base_error(b->error, UMOD_STAGE_BIND, result, b->image->path,
+			"no memory to record what %s is bound to", name);
+	return 0;
+}
+
+static int look_up(struct link_binder *b, uint32_t index, const Elf64_Sym *symbol,
+	bool copy, struct link_definition *out)
+{
+	const struct elf_view *view = b->view;
+	const char *name = elf_view_string(view, symbol->st_name);
+	if (!name)
+		return base_error(b->error, UMOD_STAGE_BIND, -ELIBBAD, b->image->path,
+			"st_name of symbol %u: %#x is outside the string table", index,
+			symbol->st_name);
+	const struct elf_version *version = wanted_version(view, index);
+	size_t length = strnlen(name, view->string_bytes - symbol->st_name);
+	if (symbol->st_name + length >= view->string_bytes)
+		return base_error(b->error, UMOD_STAGE_BIND, -EBUSY, b->image->path,
+			"the string table changed while it was read");
+	struct elf_reference reference = {
+		.name = name,
+		.length = (uint32_t)length,
+		.hash = base_gnu_hash(name, length),
+		.version = version ? version->id : 0,
+		.version_hidden = version && version->hidden_need,
+	};
+	b->image->lookups_done++;
+	if (find(b, &reference, copy ? b->image : NULL, out) ||
+		(b->options->last_resort &&
+			b->options->last_resort(&reference, out, b->options->data))) {
+		base_trace(BASE_TRACE_BINDINGS, "%s: %s%s%s bound to %s", b->image->path,
+			name, version ? "@" : "", version ? version->name : "",
+			out->image->path ? out->image->path : "a lent symbol");
+		return record(b, out, name);
+	}
+	*out = (struct link_definition){ 0 };
+	if (ELF64_ST_BIND(symbol->st_info) == STB_WEAK)
+		return 0;
+	return undefined(b, name, version);
+}
+
+int link_resolve(
+	struct link_binder *b, uint32_t index, bool copy, struct link_definition *out)
+{
+	const struct elf_view *view = b->view;
+	if (index >= view->symbol_limit)
+		return base_error(b->error, UMOD_STAGE_BIND, -ELIBBAD, b->image->path,
+			"r_info: symbol %u, but there are %lu", index,
+			view->symbol_limit);
+	const Elf64_Sym *symbol = &view->symbols[index];
+	unsigned visibility = ELF64_ST_VISIBILITY(symbol->st_other);
+	bool defined = symbol->st_shndx != SHN_UNDEF;
+	uint32_t hash;
+	*out = (struct link_definition){ b->image, symbol, index, NULL };
+	if (ELF64_ST_BIND(symbol->st_info) == STB_LOCAL ||
+		(visibility != STV_DEFAULT && (defined || visibility != STV_PROTECTED)))
+		return 0;
+	if (defined && !copy && ELF64_ST_BIND(symbol->st_info) != STB_GNU_UNIQUE &&
+		elf_symbol_is_definition(symbol) && own_hash(view, index, &hash) &&
+		is_own(b, hash))
+		return 0;
+	return look_up(b, index, symbol, copy, out);
+}

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where symbols are looked for: lent symbols, the global scope of a namespace, the local
+ * scope of a load. Says which definition a name has and what address that means; stores
+ * nothing into images.
+ */
+#include "link/link.h"
+
+/* ---- lent symbols ---- */
+
+struct lent {
+	struct lent *next;
+	void *address;
+	uint32_t hash;
+	char name[];
+};
+
+struct link_symbol_list {
+	struct base_map map; /* GNU hash -> struct lent */
+	struct lent *first;
+};
+
+struct link_symbol_list *link_symbol_list_new(void)
+{
+	return base_zalloc(sizeof(struct link_symbol_list));
+}
+
+int link_symbol_list_add(struct link_symbol_list *list, const char *name, void *address)
+{
+	size_t length = strlen(name);
+	struct lent *lent = base_alloc(sizeof(*lent) + length + 1);
+	if (!lent)
+		return -ENOMEM;
+	memcpy(lent->name, name, length + 1);
+	lent->hash = base_gnu_hash(name, length);
+	lent->address = address;
+	if (base_map_put(&list->map, lent->hash, lent)) {
+		base_free(lent);
+		return -ENOMEM;
+	}
+	lent->next = list->first;
+	list->first = lent;
+	return 0;
+}
+
+void link_symbol_list_free(struct link_symbol_list *list)
+{
+	if (!list)
+		return;
+	while (list->first) {
+		struct lent *lent = list->first;
+		list->first = lent->next;
+		base_free(lent);
+	}
+	base_map_free(&list->map);
+	base_free(list);
+}
+
+static bool find_lent(const struct link_image *image,
+	const struct elf_reference *reference, struct link_definition *out)
+{
+	const struct lent *lent;
+	size_t cursor = 0;
+	while ((lent = base_map_next(&image->symbols->map, reference->hash, &cursor)))
+		if (strcmp(lent->name, reference->name) == 0) {
+			*out = (struct link_definition){
+				.image = (struct link_image *)image,
+				.address = lent->address
+			};
+			return true;
+		}
+	return false;
+}
+
+bool link_image_find(const struct link_image *image,
+	const struct elf_reference *reference, struct link_definition *out)
+{
+	if (image->home == LINK_HOME_SYMBOLS)
+		return find_lent(image, reference, out);
+	uint32_t index = elf_view_find(&image->view, reference);
+	if (index == 0)
+		return false;
+	*out = (struct link_definition){ .image = (struct link_image *)image,
+		.symbol = &image->view.symbols[index],
+		.symbol_index = index };
+	return true;
+}
+
+/* ---- the global scope ---- */
+
+/* From so many images on, an index is asked rather than each image in turn. */
+#define INDEX_FROM 8
+
+struct list {
+	_Atomic unsigned count;
+	unsigned capacity;
+	_Atomic(struct link_image *) images[];
+};
+
+struct link_globals {
+	_Atomic(struct list *) list;
+	_Atomic(struct link_index *) index; /* once there are many; holds them all */
+	unsigned live;
+};
+
+struct link_globals *link_globals_new(void)
+{
+	return base_zalloc(sizeof(struct link_globals));
+}
+
+void link_globals_free(struct link_globals *globals)
+{
+	if (!globals)
+		return;
+	link_index_free(atomic_load(&globals->index));
+	base_free(atomic_load(&globals->list));
+	base_free(globals);
+}
+
+unsigned link_globals_count(const struct link_globals *globals)
+{
+	const struct list *list =
+		atomic_load_explicit(&globals->list, memory_order_acquire);
+	return list ? atomic_load_explicit(&list->count, memory_order_acquire) : 0;
+}
+
+struct link_image *link_globals_at(const struct link_globals *globals, unsigned index)
+{
+	const struct list *list =
+		atomic_load_explicit(&globals->list, memory_order_acquire);
+	return atomic_load_explicit(&list->images[index], memory_order_acquire);
+}
+
+/* A list with room for one more, without the gaps of the old one. */
+static struct list *grow(struct link_globals *globals)
+{
+	struct list *old = atomic_load(&globals->list);
+	unsigned capacity = 2 * globals->live + 8, kept = 0;
+	struct list *list =
+		base_zalloc(sizeof(*list) + capacity * sizeof(struct link_image *));
+	if (!list)
+		return NULL;
+	list->capacity = capacity;
+	for (unsigned i = 0; old && i < old->count; i++) {
+		struct link_image *image = atomic_load(&old->images[i]);
+		if (image) {
+			atomic_init(&list->images[kept++], image);
+			image->global_order = kept;
+		}
+	}
+	atomic_init(&list->count, kept);
+	atomic_store_explicit(&globals->list, list, memory_order_release);
+	if (old)
+		base_reader_wait();
+	base_free(old);
+	return list;
+}
+
+static int start_index(struct link_globals *globals, const struct list *list)
+{
+	struct link_index *index = link_index_new(LINK_INDEX_GLOBAL);
+	int result = index ? 0 : -ENOMEM;
+	for (unsigned i = 0; !result && i < list->count; i++) {
+		struct link_image *image = atomic_load(&list->images[i]);
+		if (image)
+			result = link_index_add(index, image);
+	}
+	if (result) {
+		link_index_free(index);
+		return result;
+	}
+	atomic_store_explicit(&globals->index, index, memory_order_release);
+	return 0;
+}
+
+int link_globals_add(struct link_globals *globals, struct link_image *image)
+{
+	struct list *list = atomic_load(&globals->list);
+	struct link_index *index = atomic_load(&globals->index);
+	int result = 0;
+	if (image->global_order)
+		return 0;
+	if (!list || list->count == list->capacity)
+		list = grow(globals);
+	if (!list)
+		return -ENOMEM;
+	if (!index && globals->live >= INDEX_FROM)
+		result = start_index(globals, list);
+	index = atomic_load(&globals->index);
+	if (!result && index)
+		result = link_index_add(index, image);
+	if (result)
+		return result;
+	atomic_store_explicit(&list->images[list->count], image, memory_order_relaxed);
+	atomic_store_explicit(&list->count, list->count + 1, memory_order_release);
+	image->global_order = list->count;
+	globals->live++;
+	return 0;
+}
+
+void link_globals_remove(struct link_globals *globals, struct link_image *image)
+{
+	struct list *list = atomic_load(&globals->list);
+	if (!image->global_order || !list)
+		return;
+	link_index_remove(atomic_load(&globals->index), image);
+	atomic_store_explicit(
+		&list->images[image->global_order - 1], NULL, memory_order_release);
+	image->global_order = 0;
+	globals->live--;
+}
+
+static bool find_indexed(const struct link_index *index,
+	const struct elf_reference *reference, const struct link_image *skip,
+	struct link_definition *out)
+{
+	struct link_index_cursor cursor = { 0 };
+	struct link_image *image;
+	uint32_t symbol;
+	while ((image = link_index_next(index, reference->hash, &cursor, &symbol))) {
+		/* The image decides: versions of one name may be several. */
+		if (image != skip && link_image_find(image, reference, out))
+			return true;
+	}
+	return false;
+}
+
+bool link_globals_find(const struct link_globals *globals,
+	const struct elf_reference *reference, const struct link_image *skip,
+	struct link_definition *out)
+{
+	const struct link_index *index =
+		atomic_load_explicit(&globals->index, memory_order_acquire);
+	if (index)
+		return find_indexed(index, reference, skip, out);
+	const struct list *list =
+		atomic_load_explicit(&globals->list, memory_order_acquire);
+	unsigned count =
+		list ? atomic_load_explicit(&list->count, memory_order_acquire) : 0;
+	for (unsigned i = 0; i < count; i++) {
+		const struct link_image *image =
+			atomic_load_explicit(&list->images[i], memory_order_acquire);
+		if (image && image != skip &&
+			elf_view_maybe_has(&image->view, reference->hash) &&
+			link_image_find(image, reference, out))
+			return true;
+	}
+	return false;
+}
+
+/* ---- scopes ---- */
+
+struct link_scope *link_scope_new(const struct link_image *lent,
+	struct link_globals *globals, struct link_image *const *images, unsigned count,
+	bool local_first)
+{
+	struct link_scope *scope =
+		base_alloc(sizeof(*scope) + count * sizeof(struct link_image *));
+	if (!scope)
+		return NULL;
+	atomic_init(&scope->references, 1);
+	scope->local_first = local_first;
+	scope->lent = lent;
+	scope->globals = globals;
+	scope->count = count;
+	if (count)
+		memcpy(scope->images, images, count * sizeof(struct link_image *));
+	return scope;
+}
+
+struct link_scope *link_scope_ref(struct link_scope *scope)
+{
+	atomic_fetch_add_explicit(&scope->references, 1, memory_order_relaxed);
+	return scope;
+}
+
+void link_scope_unref(struct link_scope *scope)
+{
+	if (scope && atomic_fetch_sub_explicit(
+			     &scope->references, 1, memory_order_acq_rel) == 1)
+		base_free(scope);
+}
+
+static bool find_local(const struct link_scope *scope,
+	const struct elf_reference *reference, const struct link_image *skip,
+	struct link_definition *out)
+{
+	for (unsigned i = 0; i < scope->count; i++) {
+		const struct link_image *image = scope->images[i];
+		if (image != skip && elf_view_maybe_has(&image->view, reference->hash) &&
+			link_image_find(image, reference, out))
+			return true;
+	}
+	return false;
+}
+
+bool link_scope_find(const struct link_scope *scope,
+	const struct elf_reference *reference, const struct link_image *skip,
+	struct link_definition *out)
+{
+	if (scope->lent && find_lent(scope->lent, reference, out))
+		return true;
+	if (scope->local_first && find_local(scope, reference, skip, out))
+		return true;
+	if (scope->globals && link_globals_find(scope->globals, reference, skip, out))
+		return true;
+	return !scope->local_first && find_local(scope, reference, skip, out);
+}
+
+void link_reference(
+	struct elf_reference *reference, const char *name, const char *version)
+{
+	size_t length = strlen(name);
+	*reference = (struct elf_reference){
+		.name = name,
+		.length = (uint32_t)length,
+		.hash = base_gnu_hash(name, length),
+		.version = version ? elf_version_intern(version) : 0,
+		.version_hidden = true,
+		.newest = true,
+	};
+}
+
+void *link_substitute(const struct link_image *image, uint32_t symbol_index)
+{
+	unsigned low = 0, high = image->substitute_count;
+	while (low < high) {
+		unsigned middle = (low + high) / 2;
+		const struct link_substitute *s = &image->substitutes[middle];
+		if (s->symbol_index == symbol_index)
+			return s->address;
+		if (s->symbol_index < symbol_index)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+void *link_definition_address(const struct link_definition *definition)
+{
+	const struct link_image *image = definition->image;
+	const Elf64_Sym *symbol = definition->symbol;
+	if (!symbol)
+		return definition->address;
+	void *substitute = image->substitute_count
+				   ? link_substitute(image, definition->symbol_index)
+				   : NULL;
+	if (substitute)
+		return substitute;
+	void *address = (void *)(symbol->st_value +
+				 (symbol->st_shndx == SHN_ABS ? 0 : image->bias));
+	switch (ELF64_ST_TYPE(symbol->st_info)) {
+	case STT_TLS:
+		return link_tls_address(image, symbol->st_value);
+	case STT_GNU_IFUNC:
+		return ((void *(*)(void))address)();
+	default:
+		return address;
+	}
+}
