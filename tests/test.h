@@ -6,7 +6,8 @@
  *
  * CHECK* note a failure and go on, in any thread and any function; REQUIRE* also return
  * from the (void) function; SKIP(...) ends the test as skipped. Several files of a
- * program may include this header: they share one list and one main.
+ * program may include this header: they share one list and one main. A program with a
+ * main of its own defines TEST_OWN_MAIN first, and calls test_run_all.
  */
 #ifndef UMOD_TEST_H
 #define UMOD_TEST_H
@@ -155,9 +156,11 @@ static inline int test_run_all(int argc, char **argv)
 	return failed || number == 0;
 }
 
+#ifndef TEST_OWN_MAIN
 __attribute__((weak)) int main(int argc, char **argv)
 {
 	return test_run_all(argc, argv);
 }
+#endif
 
 #endif

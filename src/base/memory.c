@@ -31,9 +31,11 @@ void *base_zalloc(size_t bytes)
 
 void *base_array(size_t count, size_t bytes)
 {
-	if (refuse())
+	size_t total;
+
+	if (refuse() || __builtin_mul_overflow(count, bytes, &total))
 		return NULL;
-	return count && bytes ? calloc(count, bytes) : calloc(1, 1);
+	return calloc(1, total ? total : 1);
 }
 
 void *base_realloc(void *old, size_t bytes)
