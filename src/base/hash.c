@@ -7,9 +7,10 @@
 
 #include <endian.h>
 
-#define GNU_POWER_2 1089u       /* 33^2 */
-#define GNU_POWER_4 1185921u    /* 33^4 */
-#define GNU_POWER_8 0x747c7101u /* 33^8 mod 2^32 */
+#define GNU_POWER_2  1089u       /* 33^2 */
+#define GNU_POWER_4  1185921u    /* 33^4 */
+#define GNU_POWER_8  0x747c7101u /* 33^8 mod 2^32 */
+#define GNU_POWER_16 0x92d9e201u /* 33^16 mod 2^32 */
 
 static uint64_t load_8(const char *p)
 {
@@ -28,21 +29,33 @@ static uint32_t load_4(const char *p)
 }
 
 /*
- * h * 33 + c, eight characters a step. The polynomial of eight characters is built
- * pairwise inside one word: four lanes of two characters (at most 34 * 255, which fits
- * 16 bits), then two lanes of four (at most 1090 * 34 * 255, which fits 32). Only one
- * multiplication and one addition then wait for the step before.
+ * The polynomial of eight characters, built pairwise inside one word: four lanes of two
+ * characters (at most 34 * 255, which fits 16 bits), then two lanes of four (at most
+ * 1090 * 34 * 255, which fits 32).
+ */
+static inline uint32_t hash_8(const char *p)
+{
+	uint64_t v = load_8(p);
+
+	v = (v & 0x00ff00ff00ff00ff) * 33 + (v >> 8 & 0x00ff00ff00ff00ff);
+	v = (v & 0x0000ffff0000ffff) * GNU_POWER_2 + (v >> 16 & 0x0000ffff0000ffff);
+	return (uint32_t)v * GNU_POWER_4 + (uint32_t)(v >> 32);
+}
+
+/*
+ * h * 33 + c, sixteen characters a step, of which only one multiplication and one
+ * addition wait for the step before.
  */
 uint32_t base_gnu_hash(const char *name, size_t length)
 {
 	uint32_t h = 5381;
 
-	for (; length >= 8; name += 8, length -= 8) {
-		uint64_t v = load_8(name);
-		v = (v & 0x00ff00ff00ff00ff) * 33 + (v >> 8 & 0x00ff00ff00ff00ff);
-		v = (v & 0x0000ffff0000ffff) * GNU_POWER_2 +
-		    (v >> 16 & 0x0000ffff0000ffff);
-		h = h * GNU_POWER_8 + (uint32_t)v * GNU_POWER_4 + (uint32_t)(v >> 32);
+	for (; length >= 16; name += 16, length -= 16)
+		h = h * GNU_POWER_16 + (hash_8(name) * GNU_POWER_8 + hash_8(name + 8));
+	if (length >= 8) {
+		h = h * GNU_POWER_8 + hash_8(name);
+		name += 8;
+		length -= 8;
 	}
 	if (length >= 4) {
 		uint32_t v = load_4(name);
