@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Makes the files of the defect tables and judges what was said to them. Reads and loads
- * nothing itself.
+ * Makes the files of the defect tables. Tries and judges nothing.
  */
 #include "defects.h"
-#include "test.h"
+#include <string.h>
 
 const struct defect_table *const defect_tables[] = { &defects_of_headers,
 	&defects_of_program_headers, &defects_of_dynamic, &defects_of_hash,
@@ -16,36 +15,4 @@ void defect_make(struct builder_file *file, const struct defect *defect)
 	memcpy((char *)file + defect->offset, &defect->value, defect->bytes);
 	memcpy((char *)file + defect->also_offset, &defect->also_value,
 		defect->also_bytes);
-}
-
-static bool as_expected(const struct defect *defect, enum umod_stage last, int code,
-	const struct umod_error *error)
-{
-	if (defect->stage == DEFECT_ACCEPTED || defect->stage > last)
-		return code == 0;
-	return code < 0 && code == error->code && error->stage == defect->stage &&
-	       strstr(error->message, defect->text) && error->subject[0];
-}
-
-void defect_judge(const char *way, const struct defect_table *table,
-	const struct defect *defect, enum umod_stage last, int code,
-	const struct umod_error *error)
-{
-	char said[sizeof(*error) + 64] = "accepted";
-	bool good = as_expected(defect, last, code, error);
-	if (code)
-		umod_error_format(error, said, sizeof(said));
-	if (getenv("UMOD_TEST_VERBOSE"))
-		printf("# %-6s %-15s %-28s %-45s %s%s%s\n", way, table->name,
-			defect->field, defect->how, said, code ? "" : ": ",
-			code ? "" : defect->text);
-	if (good)
-		return;
-	if (defect->stage == DEFECT_ACCEPTED || defect->stage > last)
-		FAIL("%s: %s, %s, must be accepted, but: %d, %s", way, defect->field,
-			defect->how, code, said);
-	else
-		FAIL("%s: %s, %s, must be refused at stage %s naming \"%s\", but: %d, %s",
-			way, defect->field, defect->how, umod_stage_name(defect->stage),
-			defect->text, code, said);
 }

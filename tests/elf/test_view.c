@@ -264,7 +264,8 @@ TEST(cut_while_it_is_read)
 		bool hit = elf_guard_end(&guard);
 		cutter_wait(&cutter);
 		CHECK(result == 0 || error.message[0]);
-		/* Not only after a hit: the rest of the page with the new end is zeros. */
+		/* Not only after a hit: the rest of the page with the new end is zeros.
+		 */
 		CHECK(result == 0 || result == -ELIBBAD || result == -ENOEXEC);
 		hits += hit;
 		refused += result != 0;
