@@ -16,13 +16,13 @@ extern "C" {
 
 /* What lies at an address. Borrowed strings, good while the module is loaded. */
 struct umod_address_info {
-	const char *path;	  /* of the file */
+	const char *path;                /* of the file */
 	uintptr_t load_bias, start, end; /* of the module */
-	const char *symbol;	  /* nearest symbol that contains the address, or NULL */
+	const char *symbol; /* nearest symbol that contains the address, or NULL */
 	uintptr_t symbol_start;
 	uint64_t symbol_bytes;
 	const void *eh_frame_hdr; /* PT_GNU_EH_FRAME in memory, or NULL */
-	bool from_host;		  /* an object of ld.so's, not a umod module */
+	bool from_host;           /* an object of ld.so's, not a umod module */
 };
 
 /*

@@ -19,12 +19,26 @@
 extern "C" {
 #endif
 
+/* What the ..._INIT macros are: the size set, the rest zero. */
+#ifdef __cplusplus
+#define UMOD_OPTIONS_INIT(TYPE) \
+	{                       \
+		sizeof(TYPE)    \
+	}
+#else
+#define UMOD_OPTIONS_INIT(TYPE)            \
+	{                                  \
+		.size_bytes = sizeof(TYPE) \
+	}
+#endif
+
 struct umod_context;
 struct umod_namespace;
 
 /* How relocated data of large images is held in memory. */
 enum umod_huge_pages {
-	UMOD_HUGE_PAGES_DEFAULT = 0, /* as UMOD_HUGE_PAGES in the environment says, else never */
+	/* As UMOD_HUGE_PAGES in the environment says, else never. */
+	UMOD_HUGE_PAGES_DEFAULT = 0,
 	UMOD_HUGE_PAGES_NEVER,
 	UMOD_HUGE_PAGES_LARGE, /* where an image has 2 MiB or more to relocate */
 };
@@ -36,8 +50,8 @@ enum umod_huge_pages {
  */
 struct umod_context_options {
 	size_t size_bytes;
-	/* Colon-separated directories used in place of LD_LIBRARY_PATH; NULL: that variable,
-	 * ignored in secure execution. */
+	/* Colon-separated directories used in place of LD_LIBRARY_PATH; NULL: that
+	 * variable, ignored in secure execution. */
 	const char *library_path;
 	/* The cache of ldconfig(8); NULL: /etc/ld.so.cache. "" for none. */
 	const char *cache_path;
@@ -53,19 +67,16 @@ struct umod_context_options {
 	/* Load images that ask for an executable stack, which umod never grants. */
 	bool allow_executable_stack;
 };
-#define UMOD_CONTEXT_OPTIONS_INIT                                                        \
-	{                                                                                \
-		sizeof(struct umod_context_options)                                      \
-	}
-#define UMOD_ARENA_NONE UINT64_MAX
+#define UMOD_CONTEXT_OPTIONS_INIT UMOD_OPTIONS_INIT(struct umod_context_options)
+#define UMOD_ARENA_NONE           UINT64_MAX
 
 /*
  * Makes a context. @options NULL: the defaults. On success 0, and *@out holds one
  * reference; on failure -ENOMEM, -EINVAL, or what reading the cache gave, and *@out is
  * NULL. A missing cache is no error. Since 0.1.
  */
-int umod_context_new(const struct umod_context_options *options, struct umod_context **out,
-	struct umod_error *error);
+int umod_context_new(const struct umod_context_options *options,
+	struct umod_context **out, struct umod_error *error);
 
 /* Takes one more reference and returns @context. Since 0.1. */
 struct umod_context *umod_context_ref(struct umod_context *context);
@@ -85,13 +96,13 @@ struct umod_namespace *umod_context_process_namespace(struct umod_context *conte
 /* Counters of a process, all contexts together. Set @size_bytes before the call. */
 struct umod_statistics {
 	size_t size_bytes;
-	uint64_t modules;	  /* loaded now, dependencies included */
-	uint64_t loads, unloads;  /* done */
+	uint64_t modules;                    /* loaded now, dependencies included */
+	uint64_t loads, unloads;             /* done */
 	uint64_t failures[UMOD_STAGE_COUNT]; /* loads that failed, by stage */
-	uint64_t relative, symbolic; /* relocations applied */
-	uint64_t lookups;	     /* distinct symbols looked up to bind */
-	uint64_t mapped_bytes;	     /* address space held by modules */
-	uint64_t arena_bytes;	     /* of these, in arenas */
+	uint64_t relative, symbolic;         /* relocations applied */
+	uint64_t lookups;                    /* distinct symbols looked up to bind */
+	uint64_t mapped_bytes;               /* address space held by modules */
+	uint64_t arena_bytes;                /* of these, in arenas */
 	uint64_t tls_pool_bytes, tls_pool_used_bytes; /* for initial-exec variables */
 	uint64_t host_pins; /* objects loaded or held through ld.so */
 };

@@ -19,14 +19,14 @@ extern "C" {
 
 /* The stages of a load, in their order, after those that are no part of one. */
 enum umod_stage {
-	UMOD_STAGE_NONE = 0, /* not in a load: a wrong argument, a context without memory */
+	UMOD_STAGE_NONE = 0, /* in no load: a wrong argument, a context without memory */
 	UMOD_STAGE_OPEN,     /* search, open, permissions */
 	UMOD_STAGE_DECOMPRESS, /* unpack by magic */
 	UMOD_STAGE_VERIFY,     /* signature */
 	UMOD_STAGE_VALIDATE,   /* headers, tables and strings in bounds */
 	UMOD_STAGE_DESCRIBE,   /* needs, versions, module information */
 	UMOD_STAGE_ADMIT,      /* policy and dependencies */
-	UMOD_STAGE_MAP,	       /* lay out and reserve */
+	UMOD_STAGE_MAP,        /* lay out and reserve */
 	UMOD_STAGE_BIND,       /* resolve and relocate */
 	UMOD_STAGE_PROTECT,    /* final permissions */
 	UMOD_STAGE_PUBLISH,    /* address tree, unwinder, debugger */

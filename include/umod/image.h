@@ -25,7 +25,7 @@ struct umod_source;
  */
 int umod_image_open(const char *path, struct umod_image **out, struct umod_error *error);
 
-/* As above, from bytes in memory, which must stay until the image is closed. Since 0.1. */
+/* As above, from bytes in memory that must stay until the image is closed. Since 0.1. */
 int umod_image_open_buffer(const char *name, const void *bytes, size_t byte_count,
 	struct umod_image **out, struct umod_error *error);
 
@@ -39,8 +39,8 @@ struct umod_image_info {
 	const char *type;    /* "shared object", "executable", "relocatable" */
 	const char *machine; /* "x86-64", "aarch64", "riscv64", ... */
 	const char *soname, *runpath, *rpath, *interpreter; /* NULL if none */
-	const char *build_id; /* hexadecimal, or NULL */
-	uint64_t span_bytes;  /* address space needed */
+	const char *build_id;                               /* hexadecimal, or NULL */
+	uint64_t span_bytes;                                /* address space needed */
 	unsigned segments;
 	uint64_t max_align_bytes;
 	uint64_t tls_bytes, tls_align_bytes;
@@ -60,8 +60,8 @@ struct umod_segment {
 	unsigned flags; /* PF_R | PF_W | PF_X */
 };
 /* 0, or -ENOENT past the last. Since 0.1. */
-int umod_image_segment(const struct umod_image *image, unsigned index,
-	struct umod_segment *out);
+int umod_image_segment(
+	const struct umod_image *image, unsigned index, struct umod_segment *out);
 
 enum umod_need_kind {
 	UMOD_NEED_NEEDED,
@@ -69,22 +69,22 @@ enum umod_need_kind {
 	UMOD_NEED_AUXILIARY,
 };
 /* The @index-th need, borrowed; NULL past the last. @kind may be NULL. Since 0.1. */
-const char *umod_image_need(const struct umod_image *image, unsigned index,
-	enum umod_need_kind *kind);
+const char *umod_image_need(
+	const struct umod_image *image, unsigned index, enum umod_need_kind *kind);
 
 /* A symbol of the dynamic symbol table. Strings are borrowed. */
 struct umod_symbol {
 	const char *name;
-	const char *version;	  /* NULL if it has none */
+	const char *version;      /* NULL if it has none */
 	const char *version_file; /* for an import: the file that must have it, or NULL */
-	bool version_default;	  /* name@@version */
+	bool version_default;     /* name@@version */
 	bool defined;
 	uint64_t value, bytes;
 	unsigned char type, bind, visibility; /* STT_*, STB_*, STV_* */
 };
 /* The @index-th symbol (0 is the null symbol); -ENOENT past the last. Since 0.1. */
-int umod_image_symbol(const struct umod_image *image, uint64_t index,
-	struct umod_symbol *out);
+int umod_image_symbol(
+	const struct umod_image *image, uint64_t index, struct umod_symbol *out);
 
 /* A version: defined by the image (file NULL) or needed of a file. */
 struct umod_version {
@@ -92,8 +92,8 @@ struct umod_version {
 	bool weak, base;
 };
 /* 0, or -ENOENT past the last. Since 0.1. */
-int umod_image_version(const struct umod_image *image, unsigned index,
-	struct umod_version *out);
+int umod_image_version(
+	const struct umod_image *image, unsigned index, struct umod_version *out);
 
 /*
  * Where a load of an image would find its needs, breadth first, without running anything.

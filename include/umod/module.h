@@ -30,14 +30,14 @@ enum umod_state {
 
 /* How umod_load loads; flags. */
 enum umod_load_flag {
-	UMOD_LOAD_LAZY = 1 << 0,   /* bind functions at their first call, where the image allows */
+	UMOD_LOAD_LAZY = 1 << 0,   /* bind functions at their first call, where allowed */
 	UMOD_LOAD_GLOBAL = 1 << 1, /* offer its symbols to later loads of the namespace */
-	UMOD_LOAD_DEEPBIND = 1 << 2, /* its own symbols and needs before the global ones */
+	UMOD_LOAD_DEEPBIND = 1 << 2, /* its symbols and needs before the global ones */
 	UMOD_LOAD_PINNED = 1 << 3,   /* never unload */
-	UMOD_LOAD_NOLOAD = 1 << 4,   /* only a reference to what is loaded, else -ENOENT */
-	UMOD_LOAD_NO_INIT = 1 << 5,  /* run no code of it: neither init nor fini */
-	UMOD_LOAD_PIE = 1 << 6, /* accept a position-independent executable */
-	UMOD_LOAD_PRIVATE = 1 << 7, /* a copy of its own, though the file is loaded already */
+	UMOD_LOAD_NOLOAD = 1 << 4,  /* only a reference to what is loaded, else -ENOENT */
+	UMOD_LOAD_NO_INIT = 1 << 5, /* run no code of it: neither init nor fini */
+	UMOD_LOAD_PIE = 1 << 6,     /* accept a position-independent executable */
+	UMOD_LOAD_PRIVATE = 1 << 7, /* its own copy, though the file is loaded already */
 };
 
 /* Where the bytes of a module come from; exactly one of the three. */
@@ -46,8 +46,8 @@ struct umod_source {
 	/* A path, searched for as dlopen(3) does if it has no slash. With the others: the
 	 * name in messages, and the directory that $ORIGIN stands for. */
 	const char *path;
-	/* A descriptor, used when >= 0 and has_descriptor is set; read from its start. Not
-	 * closed, not kept. */
+	/* A descriptor, used when >= 0 and has_descriptor is set; read from its start.
+	 * Not closed, not kept. */
 	bool has_descriptor;
 	int descriptor;
 	/* Bytes in memory; copied. */
@@ -65,10 +65,7 @@ struct umod_load_options {
 	/* If not NULL: receives the nanoseconds spent in each stage. */
 	uint64_t *stage_ns; /* [UMOD_STAGE_COUNT] */
 };
-#define UMOD_LOAD_OPTIONS_INIT                                                           \
-	{                                                                                \
-		sizeof(struct umod_load_options)                                         \
-	}
+#define UMOD_LOAD_OPTIONS_INIT UMOD_OPTIONS_INIT(struct umod_load_options)
 
 /*
  * Loads the file @path (found as dlopen(3) finds it) into @space, or takes one more
@@ -116,16 +113,16 @@ int umod_module_own_symbol(struct umod_module *module, const char *name,
 /* What can be asked of a module; strings are borrowed from it. Set @size_bytes. */
 struct umod_module_info {
 	size_t size_bytes;
-	const char *name;   /* soname, else the file's name */
-	const char *path;   /* of its file; as given for bytes in memory */
+	const char *name; /* soname, else the file's name */
+	const char *path; /* of its file; as given for bytes in memory */
 	struct umod_namespace *space;
 	enum umod_state state;
-	unsigned references; /* held by callers */
-	unsigned users;	     /* modules that need it or bound to it */
-	uintptr_t load_bias; /* address - vaddr */
+	unsigned references;  /* held by callers */
+	unsigned users;       /* modules that need it or bound to it */
+	uintptr_t load_bias;  /* address - vaddr */
 	uintptr_t start, end; /* address range [start, end) */
 	uint64_t file_bytes;
-	uint64_t tls_id;	  /* module id for its thread-local storage, 0 if none */
+	uint64_t tls_id; /* module id for its thread-local storage, 0 if none */
 	bool global, pinned, in_arena, from_host;
 	uint64_t relative, symbolic; /* relocations applied */
 };

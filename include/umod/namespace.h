@@ -32,17 +32,14 @@ struct umod_namespace_options {
 	/* Sonames taken from the host in addition to the default, ended by NULL; one that
 	 * the host does not hold is loaded privately. */
 	const char *const *share;
-	/* Sonames of which a private copy is loaded although the default shares them. libc,
-	 * ld.so and libpthread cannot be named: -EINVAL. */
+	/* Sonames of which a private copy is loaded although the default shares them.
+	 * libc, ld.so and libpthread cannot be named: -EINVAL. */
 	const char *const *keep_private;
 	/* Symbols lent by the host: found before any image of the namespace. */
 	const struct umod_lent_symbol *symbols;
 	size_t symbol_count;
 };
-#define UMOD_NAMESPACE_OPTIONS_INIT                                                      \
-	{                                                                                \
-		sizeof(struct umod_namespace_options)                                    \
-	}
+#define UMOD_NAMESPACE_OPTIONS_INIT UMOD_OPTIONS_INIT(struct umod_namespace_options)
 
 /*
  * Makes an empty namespace. On success 0 and *@out holds one reference; on failure
