@@ -157,6 +157,8 @@ void registry_module_free(struct umod_module *module)
 	if (entered)
 		leave_list(module);
 	base_free(module->path);
+	if (image->lazy && module->state == UMOD_STATE_GOING)
+		space->lazy_count--;
 	bool holds = entered && !module->host;
 	base_free(module);
 	if (holds)
@@ -241,7 +243,7 @@ struct set {
 
 static int add_to_set(struct set *set, struct umod_module *module, uint32_t visit)
 {
-	if (module->visit == visit || module->host)
+	if (module->visit == visit || module->host || module->state == UMOD_STATE_GOING)
 		return 0;
 	module->visit = visit;
 	module->internal_users = 0;
@@ -261,8 +263,8 @@ static int reach(struct set *set, struct umod_module *module)
 		struct umod_module *user = set->items[i];
 		for (unsigned k = 0; !result && k < user->edge_count; k++) {
 			result = add_to_set(set, user->edges[k], visit);
-			if (!user->edges[k]->host && !result)
-				user->edges[k]->internal_users++;
+			user->edges[k]
+				->internal_users++; /* of no meaning outside the set */
 		}
 	}
 	return result;

@@ -23,9 +23,13 @@ static const char *const core[] = { "ld-linux*.so*", "libc.so.6", "libpthread.so
 
 static bool matches(const char *const *patterns, size_t count, const char *name)
 {
-	for (size_t i = 0; i < count && patterns[i]; i++)
-		if (fnmatch(patterns[i], name, 0) == 0)
+	for (size_t i = 0; i < count && patterns[i]; i++) {
+		size_t plain = strcspn(patterns[i], "*?[\\");
+		if (strncmp(patterns[i], name, plain) == 0 &&
+			(patterns[i][plain] ? fnmatch(patterns[i], name, 0) == 0
+					    : name[plain] == 0))
 			return true;
+	}
 	return false;
 }
 
@@ -33,6 +37,11 @@ static bool matches(const char *const *patterns, size_t count, const char *name)
 static bool maybe_family(const char *name)
 {
 	return name[0] == 'l' && (name[1] == 'd' || (name[1] == 'i' && name[2] == 'b'));
+}
+
+bool registry_is_family(const char *name)
+{
+	return maybe_family(name) && matches(family, base_array_count(family), name);
 }
 
 bool registry_is_shared(
@@ -220,7 +229,8 @@ struct umod_module *registry_find_name(struct umod_namespace *space, const char 
 	struct umod_module *module;
 	while ((module = base_map_next(&space->by_name, key, &cursor)))
 		for (struct registry_name *n = module->names; n; n = n->next)
-			if (n->key == key && strcmp(n->text, name) == 0)
+			if (n->key == key && module->state != UMOD_STATE_GOING &&
+				strcmp(n->text, name) == 0)
 				return module;
 	return NULL;
 }
@@ -237,7 +247,8 @@ struct umod_module *registry_find_file(
 	struct umod_module *module;
 	while ((module =
 			base_map_next(&space->by_file, file_key(device, inode), &cursor)))
-		if (module->device == device && module->inode == inode)
+		if (module->device == device && module->inode == inode &&
+			module->state != UMOD_STATE_GOING)
 			return module;
 	return NULL;
 }

@@ -50,6 +50,7 @@ struct umod_namespace {
 	struct base_map by_file; /* device and inode -> module */
 	struct base_map uniques; /* hash of name -> struct registry_unique */
 	struct umod_module *first, *last; /* in load order, host objects not */
+	unsigned lazy_count;              /* modules bound lazily */
 	struct umod_module *hosts; /* modules that stand for host objects, by next */
 	struct umod_namespace *previous, *next; /* of all namespaces */
 };

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* Contexts: options, process-wide set-up, statistics, capabilities. */
+#include "api/api.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/auxv.h>
+
+#define DEFAULT_ARENA_LIMIT 32768
+
+void api_fill(void *to, size_t to_bytes, const void *from, size_t from_bytes)
+{
+	size_t bytes = to_bytes < from_bytes ? to_bytes : from_bytes;
+	if (bytes <= sizeof(size_t))
+		return;
+	memcpy((char *)to + sizeof(size_t), (const char *)from + sizeof(size_t),
+		bytes - sizeof(size_t));
+}
+
+int api_take_options(
+	void *to, size_t to_bytes, const void *from, struct umod_error *error)
+{
+	size_t size;
+	memset(to, 0, to_bytes);
+	if (!from)
+		return 0;
+	memcpy(&size, from, sizeof(size));
+	if (size < sizeof(size))
+		return base_error(error, UMOD_STAGE_NONE, -EINVAL, NULL,
+			"size_bytes of the options is not set");
+	memcpy(to, from, size < to_bytes ? size : to_bytes);
+	return 0;
+}
+
+/* ---- set-up ---- */
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct umod_error setup_error;
+static int setup_result;
+
+static void set_up(void)
+{
+	base_trace_setup();
+	link_arch_setup();
+	setup_result = link_tls_setup(&setup_error);
+	registry_set_answers(api_answers);
+}
+
+int api_setup(struct umod_error *error)
+{
+	pthread_once(&once, set_up);
+	if (setup_result)
+		base_error(error, setup_error.stage, setup_result, setup_error.subject,
+			"%s", setup_error.message);
+	return setup_result;
+}
+
+/* ---- contexts ---- */
+
+static bool wants_huge_pages(enum umod_huge_pages choice)
+{
+	if (choice != UMOD_HUGE_PAGES_DEFAULT)
+		return choice == UMOD_HUGE_PAGES_LARGE;
+	const char *value = base_getenv("UMOD_HUGE_PAGES");
+	return value && strcmp(value, "large") == 0;
+}
+
+UMOD_EXPORT void umod_context_unref(struct umod_context *context)
+{
+	if (!context || atomic_fetch_sub(&context->references, 1) != 1)
+		return;
+	if (context->process)
+		registry_namespace_end(context->process);
+	find_config_free(context->find);
+	base_free(context);
+}
+
+static int fill_context(struct umod_context *context,
+	const struct umod_context_options *options, struct umod_error *error)
+{
+	struct find_options find = { options->library_path, options->cache_path,
+		options->root };
+	int result = find_config_new(&find, &context->find, error);
+	if (!result)
+		result = registry_namespace_new(
+			context, NULL, true, &context->process, error);
+	if (!result) {
+		registry_lock();
+		result = registry_host_enter(context->process, error);
+		registry_unlock();
+	}
+	return result;
+}
+
+UMOD_EXPORT int umod_context_new(const struct umod_context_options *options,
+	struct umod_context **out, struct umod_error *error)
+{
+	struct umod_context_options own;
+	umod_error_clear(error);
+	*out = NULL;
+	int result = api_take_options(&own, sizeof(own), options, error);
+	if (!result)
+		result = api_setup(error);
+	if (result)
+		return result;
+	struct umod_context *context = base_zalloc(sizeof(*context));
+	if (!context)
+		return base_error(
+			error, UMOD_STAGE_NONE, -ENOMEM, NULL, "no memory for a context");
+	atomic_init(&context->references, 1);
+	context->arena_limit_bytes = own.arena_limit_bytes == 0 ? DEFAULT_ARENA_LIMIT
+				     : own.arena_limit_bytes == UMOD_ARENA_NONE
+					     ? 0
+					     : own.arena_limit_bytes;
+	context->huge_pages = wants_huge_pages(own.huge_pages);
+	context->allow_text_relocations = own.allow_text_relocations;
+	context->allow_executable_stack = own.allow_executable_stack;
+	result = fill_context(context, &own, error);
+	if (result) {
+		umod_context_unref(context);
+		return result;
+	}
+	*out = context;
+	return 0;
+}
+
+UMOD_EXPORT struct umod_context *umod_context_ref(struct umod_context *context)
+{
+	atomic_fetch_add(&context->references, 1);
+	return context;
+}
+
+UMOD_EXPORT struct umod_namespace *umod_context_process_namespace(
+	struct umod_context *context)
+{
+	return context->process;
+}
+
+/* ---- statistics and capabilities ---- */
+
+UMOD_EXPORT void umod_statistics_get(struct umod_statistics *out)
+{
+	const struct registry_statistics *r = &registry_statistics;
+	struct umod_statistics s = {
+		.modules = atomic_load(&r->modules),
+		.loads = atomic_load(&r->loads),
+		.unloads = atomic_load(&r->unloads),
+		.relative = atomic_load(&r->relative),
+		.symbolic = atomic_load(&r->symbolic),
+		.lookups = atomic_load(&r->lookups),
+		.mapped_bytes = link_mapped_bytes(),
+		.arena_bytes = link_arena_bytes(),
+		.host_pins = registry_host_pins(),
+	};
+	for (unsigned i = 0; i < UMOD_STAGE_COUNT; i++)
+		s.failures[i] = atomic_load(&r->failures[i]);
+	link_tls_pool_sizes(&s.tls_pool_bytes, &s.tls_pool_used_bytes);
+	api_fill(out, out->size_bytes, &s, sizeof(s));
+}
+
+UMOD_EXPORT const char *umod_feature(unsigned index, const char **state)
+{
+	static char pool[24];
+	static const struct {
+		const char *name, *state;
+	} features[] = { { "arch:x86-64", "yes" }, { "arch:aarch64", "no" },
+		{ "arch:riscv64", "no" }, { "shared-objects", "yes" },
+		{ "relocatable-objects", "no" }, { "load-from-path", "yes" },
+		{ "load-from-descriptor", "yes" }, { "load-from-memory", "yes" },
+		{ "namespaces", "unlimited" }, { "lazy-binding", "yes" },
+		{ "deep-binding", "yes" }, { "symbol-versions", "yes" },
+		{ "gnu-hash", "yes" }, { "sysv-hash", "yes" }, { "relr", "yes" },
+		{ "ifunc", "yes" }, { "copy-relocations", "yes" },
+		{ "text-relocations", "by option" },
+		{ "executable-stack", "never granted" }, { "tls-dynamic", "yes" },
+		{ "tls-descriptors", "yes" }, { "tls-initial-exec", "yes" },
+		{ "tls-pool-bytes", pool }, { "arenas", "yes" },
+		{ "huge-pages", "by option" }, { "unwinding", "yes" },
+		{ "debugger", "yes" }, { "compression", "no" }, { "signatures", "no" },
+		{ "snapshots", "no" } };
+	if (index >= base_array_count(features))
+		return NULL;
+	uint64_t total, used;
+	link_tls_pool_sizes(&total, &used);
+	snprintf(pool, sizeof(pool), "%lu", total);
+	if (state)
+		*state = features[index].state;
+	return features[index].name;
+}
+
+UMOD_EXPORT const char *umod_version(void)
+{
+	return "0.1.0";
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Stages validate, describe, admit and map of one item: from an open file to an image
+ * whose segments have their places, and whose needs are found.
+ */
+#include "load/load.h"
+
+/*
+ * Small files are read whole: what is checked is then what is used, and their images go
+ * to an arena. Large ones are mapped where the image will lie.
+ */
+static int get_bytes(struct load *load, struct load_item *item)
+{
+	struct link_image *image = &item->module->image;
+	struct link_map_options options = { .fd = item->fd,
+		.file_bytes = item->file_bytes,
+		.huge_pages = load->context->huge_pages };
+	if (item->buffer) {
+		item->bytes = item->buffer;
+		return 0;
+	}
+	if (item->file_bytes > load->context->arena_limit_bytes) {
+		int result = link_map_file(image, &options, &item->bytes, load->error);
+		if (result)
+			return result;
+		result = elf_guard_begin(
+			&item->guard, item->bytes, image->file_view_bytes);
+		if (result)
+			return base_error(load->error, UMOD_STAGE_VALIDATE, result,
+				image->path, "the file cannot be guarded: %s",
+				strerror(-result));
+		item->guarded = true;
+		return 0;
+	}
+	item->buffer = base_alloc(item->file_bytes + 1);
+	if (!item->buffer)
+		return base_error(load->error, UMOD_STAGE_VALIDATE, -ENOMEM, image->path,
+			"no memory for its %lu bytes", item->file_bytes);
+	if (item->head_bytes >= item->file_bytes) {
+		memcpy(item->buffer, item->head, item->file_bytes);
+	} else {
+		int64_t got = base_sys_pread(item->fd, item->buffer, item->file_bytes, 0);
+		if (got != (int64_t)item->file_bytes)
+			return base_error(load->error, UMOD_STAGE_VALIDATE,
+				got < 0 ? (int)got : -EBUSY, image->path,
+				"cannot be read: %s",
+				got < 0 ? strerror((int)-got)
+					: "the file became shorter");
+	}
+	item->bytes = item->buffer;
+	return 0;
+}
+
+static int read_headers(struct load *load, struct load_item *item)
+{
+	struct link_image *image = &item->module->image;
+	const uint8_t *head = item->buffer ? item->buffer : item->head;
+	uint64_t need = 0;
+	int result = elf_view_headers(&image->view, image->path, head, item->head_bytes,
+		item->file_bytes, &need, load->error);
+	while (result == -EAGAIN) {
+		uint8_t *more = base_realloc(item->head, need);
+		if (!more)
+			return base_error(load->error, UMOD_STAGE_VALIDATE, -ENOMEM,
+				image->path, "no memory for its program headers");
+		item->head = more;
+		int64_t got = base_sys_pread(item->fd, more, need, 0);
+		if (got < 0)
+			return base_error(load->error, UMOD_STAGE_VALIDATE, (int)got,
+				image->path, "cannot be read: %s", strerror((int)-got));
+		item->head_bytes = (size_t)got;
+		if ((uint64_t)got < need)
+			return base_error(load->error, UMOD_STAGE_VALIDATE, -EBUSY,
+				image->path, "the file became shorter while it was read");
+		result = elf_view_headers(&image->view, image->path, more,
+			item->head_bytes, item->file_bytes, &need, load->error);
+	}
+	return result;
+}
+
+/* Needs: fd or buffer, head, file_bytes. */
+int load_validate(struct load *load, struct load_item *item)
+{
+	struct link_image *image = &item->module->image;
+	int result = read_headers(load, item);
+	if (!result)
+		result = get_bytes(load, item);
+	if (!result)
+		result = elf_view_tables(
+			&image->view, item->bytes, item->file_bytes, false, load->error);
+	return result;
+}
+
+/* Needs: a validated view. Fills what names the module, and what searches for its needs.
+ */
+int load_describe(struct load *load, struct load_item *item)
+{
+	struct umod_module *module = item->module;
+	const struct elf_view *view = &module->image.view;
+	const char *slash = strrchr(module->path, '/');
+	module->image.name = slash ? slash + 1 : module->path;
+	module->file_bytes = item->file_bytes;
+	module->device = item->st.st_dev;
+	module->inode = item->st.st_ino;
+	module->is_private = load->flags & UMOD_LOAD_PRIVATE && item == load->items[0];
+	module->no_init = load->flags & UMOD_LOAD_NO_INIT;
+	module->pinned = view->flags_1 & DF_1_NODELETE ||
+			 (load->flags & UMOD_LOAD_PINNED && item == load->items[0]);
+	item->asker.soname = view->soname;
+	item->asker.rpath = view->rpath;
+	item->asker.runpath = view->runpath;
+	item->asker.no_default_lib = view->flags_1 & DF_1_NODEFLIB;
+	if (item->buffer && !strchr(module->path, '/'))
+		item->asker.path = NULL; /* bytes without a place have no origin */
+	return 0;
+}
+
+static int check_policy(struct load *load, const struct umod_module *module)
+{
+	const struct elf_view *view = &module->image.view;
+	const struct umod_context *context = load->context;
+	const char *why = NULL;
+	if (view->flags_1 & DF_1_PIE && !(load->flags & UMOD_LOAD_PIE))
+		why = "is a position-independent executable (DF_1_PIE); UMOD_LOAD_PIE "
+		      "would "
+		      "accept it";
+	else if (view->flags_1 & DF_1_PIE && view->tls_memory_bytes)
+		why = "is an executable with thread-local variables, which must lie "
+		      "where "
+		      "the program's lie";
+	else if (view->flags_1 & DF_1_NOOPEN)
+		why = "asks not to be opened at run time (DF_1_NOOPEN)";
+	else if (view->text_relocations && !context->allow_text_relocations)
+		why = "has text relocations (DT_TEXTREL); compile with -fPIC, or allow "
+		      "them "
+		      "in the context's options";
+	else if (view->executable_stack && !context->allow_executable_stack)
+		why = "asks for an executable stack (PT_GNU_STACK); link with -z "
+		      "noexecstack, "
+		      "or allow it in the context's options (the stack stays as it is)";
+	if (!why)
+		return 0;
+	return base_error(load->error, UMOD_STAGE_ADMIT, -EPERM, module->path, "%s", why);
+}
+
+/* A need is there already, or becomes an item of its own. */
+static int add_need(struct load *load, struct load_item *item, uint64_t offset,
+	enum registry_edge kind, bool optional)
+{
+	struct umod_module *module = item->module, *on = NULL;
+	const char *name = elf_view_string(&module->image.view, offset);
+	char *expanded = NULL;
+	struct umod_error ignored = { 0 }, *error = load->error;
+	unsigned before = load->count;
+	int result = 0;
+	if (load->no_needs || !name)
+		return 0;
+	if (strchr(name, '$')) {
+		result = find_expand(name, item->asker.path, &expanded);
+		if (result && !optional)
+			return base_error(error, UMOD_STAGE_ADMIT, result, module->path,
+				"needs %s, whose $ORIGIN is not known or not allowed",
+				name);
+		name = expanded;
+	}
+	if (optional)
+		load->error = &ignored;
+	if (!result)
+		result = load_open(load, name, &item->asker, &on);
+	load->error = error;
+	if (!result && !on && load->count > before) {
+		on = load->items[load->count - 1]->module;
+		/* Known by name at once: the next that needs it finds it. */
+		result = registry_module_add_name(on, name);
+	}
+	if (!result && on)
+		result = registry_add_edge(module, on, kind);
+	if (!result || result == -ENOMEM || !optional) {
+		base_free(expanded);
+		return result == -ENOMEM
+			       ? base_error(error, UMOD_STAGE_ADMIT, result, module->path,
+					 "no memory for its needs")
+			       : result;
+	}
+	base_free(expanded);
+	return 0;
+}
+
+static int add_needs(struct load *load, struct load_item *item)
+{
+	static const struct {
+		int64_t tag;
+		enum registry_edge kind;
+		bool optional;
+	} kinds[] = { { DT_FILTER, REGISTRY_FILTEE, false },
+		{ DT_AUXILIARY, REGISTRY_FILTEE, true },
+		{ DT_NEEDED, REGISTRY_NEED, false } };
+	const struct elf_view *view = &item->module->image.view;
+	for (unsigned k = 0; k < base_array_count(kinds); k++)
+		for (unsigned i = 0; i < view->dynamic_count; i++) {
+			if (view->dynamic[i].d_tag != kinds[k].tag)
+				continue;
+			int result = add_need(load, item, view->dynamic[i].d_un.d_val,
+				kinds[k].kind, kinds[k].optional);
+			if (result)
+				return result;
+		}
+	return 0;
+}
+
+/*
+ * Needs: describe. Enters the module, so that others find it by name and file, and opens
+ * what it needs. An entered module goes with registry_module_free.
+ */
+int load_admit(struct load *load, struct load_item *item)
+{
+	struct umod_module *module = item->module;
+	const struct elf_view *view = &module->image.view;
+	int result = check_policy(load, module);
+	if (result)
+		return result;
+	result = registry_module_enter(module);
+	if (!result && !module->is_private) {
+		result = registry_module_add_name(module, module->path);
+		if (!result && view->soname)
+			result = registry_module_add_name(module, view->soname);
+	}
+	if (result)
+		return base_error(load->error, UMOD_STAGE_ADMIT, result, module->path,
+			"no memory to enter it");
+	return add_needs(load, item);
+}
+
+/* Needs: a validated view and its bytes. Afterwards the file is not needed any more. */
+int load_map(struct load *load, struct load_item *item)
+{
+	struct umod_module *module = item->module;
+	struct link_image *image = &module->image;
+	struct link_map_options options = { .fd = item->fd,
+		.bytes = item->buffer,
+		.file_bytes = item->file_bytes,
+		.arena_limit_bytes = load->context->arena_limit_bytes,
+		.huge_pages = load->context->huge_pages };
+	int result = link_map_segments(image, &options, load->error);
+	if (result)
+		return result;
+	image->map.l_ld = (void *)image->view.dynamic;
+	if (image->view.soname)
+		image->name = image->view.soname;
+	item->asker.soname = image->view.soname;
+	item->asker.rpath = image->view.rpath;
+	item->asker.runpath = image->view.runpath;
+	if (item->fd >= 0 && item->fd_is_ours)
+		base_sys_close(item->fd);
+	item->fd = -1;
+	base_free(item->buffer);
+	item->buffer = NULL;
+	item->bytes = NULL;
+	return 0;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Floor 5: THE contract of a load: one manifest with everything of the modules in hand,
+ * and the order of stages.
+ *
+ * A load brings in a root and what it needs that is not there yet. Each new module is an
+ * item of the manifest and goes by itself through the stages open to map, breadth first;
+ * bind to live are then done for all items together. Each stage says in its comment what
+ * must already be filled. A load that fails in any stage frees its items: nothing else
+ * was changed but what undo() in pipeline.c names.
+ *
+ * Everything here runs under registry_lock().
+ */
+#ifndef UMOD_LOAD_H
+#define UMOD_LOAD_H
+
+#include "registry/registry.h"
+
+/* One new module on its way. */
+struct load_item {
+	struct umod_module *module;
+	const char *wanted;      /* the name it was asked for by; borrowed */
+	struct find_asker asker; /* for what it needs itself; loader: who needed it */
+
+	/* open fills: */
+	int fd; /* -1: none; closed by map */
+	bool fd_is_ours;
+	struct stat st;
+	uint8_t *head; /* the first bytes of the file, owned */
+	size_t head_bytes;
+	uint8_t *buffer; /* the whole file where it was read, owned */
+	uint64_t file_bytes;
+
+	/* validate fills: the module's view; and */
+	const uint8_t *bytes;   /* the file's bytes: buffer, or mapped at the image */
+	struct elf_guard guard; /* held from validate to the end of bind */
+	bool guarded;
+};
+
+struct load {
+	/* the request */
+	struct umod_namespace *space;
+	struct umod_context *context;
+	unsigned flags; /* enum umod_load_flag */
+	const struct umod_source *source;
+	const void *caller;
+	uint64_t *stage_ns;
+	struct umod_error *error;
+	bool no_resolvers, no_needs; /* fuzzing: run no code, open no other file */
+
+	/* the items, breadth first; items[0] is the root unless it was there already */
+	struct load_item **items;
+	unsigned count, capacity;
+	struct umod_module
+		*root; /* set by admit of the root, or by open if it was there */
+	struct find_asker asker; /* who asks for the root */
+
+	/* bind to live: */
+	struct umod_module **order; /* the items' modules, dependencies first */
+	struct link_scope *scope;
+	struct link_bind_options bind;
+	bool has_deferred, made_global;
+	uint64_t clock_ns;
+};
+
+/* Loads, or finds, what @load asks for; load->root gets one more reference. */
+int load_run(struct load *load);
+
+/* ---- open.c ---- */
+/* Fills load->asker from load->caller. */
+void load_set_asker(struct load *load);
+/*
+ * The module that @name means for @asker: one that is there in *found, or a new item,
+ * whose file is open, at the end of load->items. @item NULL: the root.
+ */
+int load_open(struct load *load, const char *name, const struct find_asker *asker,
+	struct umod_module **found);
+/* The root from a descriptor or from bytes. */
+int load_open_source(struct load *load, struct umod_module **found);
+void load_item_free(struct load_item *item);
+
+/* ---- admit.c: validate, describe, admit, map of one item ---- */
+int load_validate(struct load *load, struct load_item *item);
+int load_describe(struct load *load, struct load_item *item);
+int load_admit(struct load *load, struct load_item *item);
+int load_map(struct load *load, struct load_item *item);
+
+/* ---- order.c ---- */
+/* Fills load->order: what an item needs comes before it, where no circle forbids. */
+int load_order(struct load *load);
+
+/* ---- unload.c ---- */
+/* As umod_module_unref. */
+int load_unref(struct umod_module *module, struct umod_error *error);
+
+#endif

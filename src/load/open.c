@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Stage open: from a name, a descriptor or bytes to an open file, or to a module that is
+ * there already: by name, as an object of the host, by device and inode.
+ */
+#include "load/load.h"
+
+#include <stdlib.h>
+#include <stdio.h>
+
+static int no_memory(struct load *load, const char *name)
+{
+	return base_error(
+		load->error, UMOD_STAGE_OPEN, -ENOMEM, name, "no memory to open it");
+}
+
+void load_item_free(struct load_item *item)
+{
+	if (item->guarded)
+		elf_guard_end(&item->guard);
+	if (item->fd >= 0 && item->fd_is_ours)
+		base_sys_close(item->fd);
+	base_free(item->head);
+	base_free(item->buffer);
+	base_free(item);
+}
+
+/* The image whose code asks: its run path starts the search. */
+void load_set_asker(struct load *load)
+{
+	struct base_reader *reader = base_reader_enter();
+	struct link_image *image =
+		load->caller ? link_address_find((uintptr_t)load->caller) : NULL;
+	base_reader_leave(reader); /* the lock keeps the image from here on */
+	if (!image) {
+		struct registry_host_object *program = registry_host_by_name("");
+		if (!program)
+			return;
+		image = &program->image;
+	}
+	load->asker = (struct find_asker){ .path = image->path,
+		.soname = image->view.soname,
+		.rpath = image->view.rpath,
+		.runpath = image->view.runpath,
+		.no_default_lib = image->view.flags_1 & DF_1_NODEFLIB,
+		.is_main = image->home == LINK_HOME_HOST && !image->path[0] };
+	if (!image->path[0] || image->home == LINK_HOME_MEMORY)
+		load->asker.path =
+			image->home == LINK_HOME_HOST ? "/proc/self/exe" : NULL;
+}
+
+/* A new item with an unformed module at @path, which is taken also on failure. */
+static struct load_item *new_item(
+	struct load *load, char *path, const char *wanted, const struct find_asker *asker)
+{
+	struct load_item *item = path ? base_zalloc(sizeof(*item)) : NULL;
+	if (!item || base_grow(&load->items, load->count, &load->capacity,
+			     sizeof(*load->items))) {
+		base_free(item);
+		base_free(path);
+		return NULL;
+	}
+	item->fd = -1;
+	item->module = registry_module_new(load->space, path);
+	if (!item->module) {
+		base_free(item);
+		return NULL;
+	}
+	item->wanted = wanted;
+	item->asker.path = path;
+	item->asker.loader = asker;
+	load->items[load->count++] = item;
+	return item;
+}
+
+static int take_file(struct load *load, struct find_result *file, const char *wanted,
+	const struct find_asker *asker)
+{
+	char *path = file->path;
+	file->path = NULL;
+	struct load_item *item = new_item(load, path, wanted, asker);
+	if (!item)
+		return no_memory(load, wanted);
+	item->fd = file->fd;
+	item->fd_is_ours = true;
+	file->fd = -1;
+	item->st = file->st;
+	item->head = base_alloc(file->head_bytes);
+	if (!item->head)
+		return no_memory(load, wanted);
+	memcpy(item->head, file->head, file->head_bytes);
+	item->head_bytes = file->head_bytes;
+	item->file_bytes = (uint64_t)file->st.st_size;
+	base_trace(BASE_TRACE_FILES, "%s: opened for %s, found by %s", item->module->path,
+		wanted, find_how_name(file->how));
+	return 0;
+}
+
+/* The host's object of that name, loaded through ld.so if it must not exist twice. */
+static int find_shared(struct load *load, const char *name, struct umod_module **found)
+{
+	bool must;
+	if (!registry_is_shared(load->space, name, &must))
+		return 0;
+	struct registry_host_object *object = registry_host_by_name(name);
+	const char *slash = strrchr(name, '/');
+	if (!object && must && slash)
+		object = registry_host_by_name(slash + 1);
+	if (!object && must && !(load->flags & UMOD_LOAD_NOLOAD)) {
+		int result = registry_host_load(name, load->error);
+		if (result)
+			return result;
+		object = registry_host_by_name(slash ? slash + 1 : name);
+		if (!object)
+			return base_error(load->error, UMOD_STAGE_OPEN, -ENOENT, name,
+				"was loaded through ld.so, but is not in its list");
+	}
+	return object ? registry_host_module(load->space, object, found, load->error) : 0;
+}
+
+static int find_same_file(
+	struct load *load, const struct stat *st, struct umod_module **found)
+{
+	*found = registry_find_file(load->space, st->st_dev, st->st_ino);
+	if (*found || !load->space->is_process)
+		return 0;
+	struct registry_host_object *object =
+		registry_host_by_file(st->st_dev, st->st_ino);
+	return object ? registry_host_module(load->space, object, found, load->error) : 0;
+}
+
+int load_open(struct load *load, const char *name, const struct find_asker *asker,
+	struct umod_module **found)
+{
+	struct find_result file = { .fd = -1 };
+	bool is_root = load->count == 0;
+	bool is_private = is_root && load->flags & UMOD_LOAD_PRIVATE;
+	*found = is_private ? NULL : registry_find_name(load->space, name);
+	int result = *found ? 0 : find_shared(load, name, found);
+	if (result || *found)
+		return result;
+	result = find_library(load->context->find, name, asker, &file, load->error);
+	if (result)
+		return result;
+	if (!is_private)
+		result = find_same_file(load, &file.st, found);
+	if (!result && *found && !(*found)->host)
+		registry_module_add_name(
+			*found, name); /* for want of memory: found again */
+	if (!result && !*found) {
+		if (is_root && load->flags & UMOD_LOAD_NOLOAD)
+			result = base_error(load->error, UMOD_STAGE_OPEN, -ENOENT, name,
+				"is not loaded");
+		else
+			result = take_file(load, &file, name, asker);
+	}
+	find_result_clear(&file);
+	return result;
+}
+
+/* ---- from a descriptor, from bytes ---- */
+
+static char *name_of_descriptor(const struct umod_source *source)
+{
+	char link[64], target[4096];
+	if (source->path)
+		return base_strdup(source->path);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", source->descriptor);
+	int64_t got = base_sys_readlink(link, target, sizeof(target));
+	return got > 0 && got < (int64_t)sizeof(target)
+		       ? base_strndup(target, (size_t)got)
+		       : base_strdup(link);
+}
+
+static int open_descriptor(struct load *load, struct umod_module **found)
+{
+	const struct umod_source *source = load->source;
+	struct stat st;
+	uint8_t head[1024];
+	int result = base_sys_fstat(source->descriptor, &st);
+	char *path = result ? NULL : name_of_descriptor(source);
+	if (result)
+		return base_error(load->error, UMOD_STAGE_OPEN, result, source->path,
+			"descriptor %d: %s", source->descriptor, strerror(-result));
+	if (!path)
+		return no_memory(load, source->path);
+	if (!S_ISREG(st.st_mode)) {
+		result = base_error(load->error, UMOD_STAGE_OPEN, -ENOEXEC, path,
+			"is not a regular file");
+		base_free(path);
+		return result;
+	}
+	if (!(load->flags & UMOD_LOAD_PRIVATE))
+		result = find_same_file(load, &st, found);
+	int64_t got = result || *found
+			      ? 0
+			      : base_sys_pread(source->descriptor, head, sizeof(head), 0);
+	if (result || *found || got < 0) {
+		if (got < 0)
+			result = base_error(load->error, UMOD_STAGE_OPEN, (int)got, path,
+				"cannot be read: %s", strerror((int)-got));
+		base_free(path);
+		return result;
+	}
+	struct load_item *item =
+		new_item(load, path, source->path ? source->path : "", &load->asker);
+	if (!item || !(item->head = base_alloc((size_t)got + 1)))
+		return no_memory(load, source->path);
+	memcpy(item->head, head, (size_t)got);
+	item->head_bytes = (size_t)got;
+	item->fd = source->descriptor;
+	item->st = st;
+	item->file_bytes = (uint64_t)st.st_size;
+	return 0;
+}
+
+static int open_bytes(struct load *load)
+{
+	const struct umod_source *source = load->source;
+	char *path = source->path ? base_strdup(source->path)
+				  : base_printf("memory:%p", source->buffer);
+	struct load_item *item =
+		new_item(load, path, source->path ? source->path : "", &load->asker);
+	if (!item || !(item->buffer = base_alloc(source->buffer_bytes + 1)))
+		return no_memory(load, source->path);
+	memcpy(item->buffer, source->buffer, source->buffer_bytes);
+	item->file_bytes = item->head_bytes = source->buffer_bytes;
+	return 0;
+}
+
+int load_open_source(struct load *load, struct umod_module **found)
+{
+	*found = NULL;
+	if (load->source->buffer)
+		return open_bytes(load);
+	if (load->source->has_descriptor)
+		return open_descriptor(load, found);
+	return load_open(load, load->source->path, &load->asker, found);
+}
