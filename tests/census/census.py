@@ -8,7 +8,7 @@ differs. Installs nothing: scripts/census does.
 
 Writes DIRECTORY/census.tsv (a line per object) and DIRECTORY/census.txt (the summary).
 Exits 1 when umod loads less than the wanted share of what dlopen loads, or crashes or
-hangs where dlopen does not, or refuses without a message.
+hangs where dlopen does not, or refuses with a message that says less.
 """
 import argparse
 import collections
@@ -162,6 +162,21 @@ def examine(options, scratch, path):
     return path, outcomes, tries
 
 
+def says_as_much(dlopen, umod):
+    """Whether umod's message tells what dlopen's does."""
+    library = re.match(r"(\S+): cannot open shared object file", dlopen)
+    if library:
+        return os.path.basename(library.group(1)) in umod
+    version = re.search(r"version `(\S+)' not found", dlopen)
+    if version:
+        return version.group(1) in umod
+    if "undefined symbol" in dlopen:  # of several missing, each loader names its first
+        return "symbol" in umod and re.search(r"[A-Za-z_]\w{2,}", umod) is not None
+    if "TLS" in dlopen:
+        return "TLS" in umod or "thread-local" in umod
+    return len(umod.rsplit(":", 1)[-1].strip()) >= 12
+
+
 def percent(part, whole):
     return 100.0 * part / whole if whole else 100.0
 
@@ -179,7 +194,7 @@ def summary_of_way(way, rows, out):
     dead = [(p, o[way], o["dlopen"]) for p, o, _ in rows
             if o[way].kind in ("signal", "timeout", "exit") and o["dlopen"].kind in ("ok", "refused")]
     silent = [p for p, o, _ in rows if o[way].kind == "refused" and
-              len(o[way].detail.rsplit(":", 1)[-1].strip()) < 8]
+              not says_as_much(o["dlopen"].detail, o[way].detail)]
     share = percent(len(loaded) - len(bad), len(loaded))
     lost = [(p, o[way]) for p, o, _ in loaded if o[way].kind == "ok" and
             o["dlopen"].unload == "gone" and o[way].unload != "gone"]
@@ -191,6 +206,8 @@ def summary_of_way(way, rows, out):
                                                              share), file=out)
     print("ended by a signal, an exit or a time-out where dlopen is not: %d" % len(dead), file=out)
     print("loads %d that dlopen does not; %d only at a second try" % (more, again), file=out)
+    print("refuses %d that dlopen refuses, %d with less of a message" % (
+        sum(o[way].kind == o["dlopen"].kind == "refused" for _, o, _ in rows), len(silent)), file=out)
     print("unloads %d of them; %d stay that dlopen unloads" % (freed, len(lost)), file=out)
     print("\n### each that dlopen loads and umod does not", file=out)
     for path, outcome, _ in bad:
@@ -221,7 +238,8 @@ def summarise(rows, options, seconds, out):
         if dead:
             failed.append("%s: %d crashes or hangs" % (way, dead))
         if silent:
-            failed.append("%s: refused without a message: %s" % (way, ", ".join(silent[:5])))
+            failed.append("%s: %d refused with less of a message: %s" %
+                          (way, len(silent), ", ".join(silent[:5])))
     print("\n## what dlopen does not load", file=out)
     for path, outcomes, _ in rows:
         if outcomes["dlopen"].kind == "ok":
