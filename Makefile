@@ -12,9 +12,9 @@ all: $(BUILD)/release/build.ninja
 
 $(BUILD)/release/build.ninja:
 	@scripts/setup build
-	@meson setup $(BUILD)/release --prefix=$(PREFIX) --buildtype=release
+	@meson setup $(BUILD)/release --prefix=$(PREFIX) --buildtype=release -Dtests=false
 
-demo: setup-test all
+demo:
 	@scripts/demo $(BUILD)/release
 
 test: setup-test
@@ -25,10 +25,10 @@ test-full: setup-test setup-census
 	@$(MAKE) --no-print-directory census bench
 
 # Each load in a fresh process, against glibc.
-bench: setup-test all
+bench: setup-test
 	@bench/run $(BUILD)/release
 
-census: setup-test setup-census all
+census:
 	@scripts/census $(BUILD)/release
 
 # An hour; FUZZ_SECONDS=60 for less.
