@@ -69,24 +69,23 @@ void base_trace_write(enum base_trace what, const char *format, ...)
 	int saved = errno;
 	va_list list;
 
-	int start = snprintf(line, sizeof(line), "%10d:\t", getpid());
-	size_t room = sizeof(line) - (size_t)start - 1; /* one for the newline */
+	size_t start = (size_t)snprintf(line, sizeof(line), "%10d:\t", getpid());
+	size_t room = sizeof(line) - start - 1; /* one for the newline */
 	va_start(list, format);
-	int length = vsnprintf(line + start, room, format, list);
+	int wanted = vsnprintf(line + start, room, format, list);
 	va_end(list);
-	if (length < 0)
-		length = 0;
-	if ((size_t)length >= room) {
-		length = (int)room - 1;
-		memcpy(line + start + length - 3, "...", 3);
+	size_t length = wanted < 0 ? 0 : (size_t)wanted;
+	if (length >= room) {
+		length = room - 1;
+		memset(line + start + length - 3, '.', 3);
 	}
 	/* One line each, whatever is in the names of files. */
-	for (char *p = line + start; p < line + start + length; p++) {
-		if (*p == '\n')
-			*p = ' ';
+	for (size_t i = start; i < start + length; i++) {
+		if (line[i] == '\n')
+			line[i] = ' ';
 	}
 	line[start + length] = '\n';
-	write_out(line, (size_t)(start + length + 1));
+	write_out(line, start + length + 1);
 	errno = saved;
 }
 
