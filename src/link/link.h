@@ -159,6 +159,10 @@ struct link_globals *link_globals_new(void);
 void link_globals_free(struct link_globals *globals);
 int link_globals_add(struct link_globals *globals, struct link_image *image);
 void link_globals_remove(struct link_globals *globals, struct link_image *image);
+/* Enters what came since into an index, if that is much. Under the lock. -ENOMEM. */
+int link_globals_prepare(struct link_globals *globals);
+/* Whether a search would be faster after link_globals_prepare. */
+bool link_globals_want_index(const struct link_globals *globals);
 unsigned link_globals_count(const struct link_globals *globals);
 /* The @index-th, NULL where one was removed; under the load lock. */
 struct link_image *link_globals_at(const struct link_globals *globals, unsigned index);
@@ -312,7 +316,7 @@ int link_iterate_phdr(int (*callback)(struct dl_phdr_info *, size_t, void *), vo
 
 /* One of them; address and link_map are ld.so's. */
 struct link_host_object {
-	const char *path; /* "" is the main program */
+	const char *path; /* "" is the main program: link_host_program_path */
 	uintptr_t bias;
 	const Elf64_Phdr *phdrs;
 	unsigned phdr_count;
@@ -323,6 +327,8 @@ struct link_host_object {
 /* Calls @visit for each, in link map order. */
 int link_host_visit(
 	int (*visit)(const struct link_host_object *object, void *data), void *data);
+/* The file that the process runs, or ""; static. */
+const char *link_host_program_path(void);
 /* Number of objects that ld.so has ever added and removed; changes when the list does. */
 uint64_t link_host_generation(void);
 /* Address of a dynamic symbol of ld.so or libc, by own lookup; NULL if missing. Once at
