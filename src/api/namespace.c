@@ -43,6 +43,11 @@ UMOD_EXPORT int umod_namespace_symbol(struct umod_namespace *space, const char *
 	struct link_definition definition;
 	umod_error_clear(error);
 	link_reference(&reference, name, version);
+	if (base_unlikely(link_globals_want_index(space->globals))) {
+		registry_lock();
+		link_globals_prepare(space->globals); /* for want of memory: slower */
+		registry_unlock();
+	}
 	struct base_reader *reader = base_reader_enter();
 	bool found =
 		(space->lent && link_image_find(space->lent, &reference, &definition)) ||

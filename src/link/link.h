@@ -143,7 +143,8 @@ void link_index_prefetch(const struct link_index *index, uint32_t hash);
  */
 struct link_index_cursor {
 	const void *table;
-	uint32_t next;
+	uint32_t at, same;
+	bool overflow; /* there may be more than the table keeps: walk the scope */
 };
 struct link_image *link_index_next(const struct link_index *index, uint32_t hash,
 	struct link_index_cursor *cursor, uint32_t *symbol_index);
@@ -252,6 +253,11 @@ int link_check_versions(struct link_image *image,
  * that is not bound yet: link_bind_ifuncs applies them after every image of the load was
  * bound and its text protected. Errors name the relocation, its place and its symbol.
  */
+/*
+ * Whether asking an index for the symbols of those images of @scope that are not bound
+ * yet is cheaper than walking the scope for each, its filling included.
+ */
+bool link_wants_index(const struct link_scope *scope);
 int link_bind(struct link_image *image, const struct link_bind_options *options,
 	struct umod_error *error);
 bool link_has_deferred(const struct link_image *image);

@@ -6,10 +6,31 @@
  */
 #include "link/bind.h"
 
-/* From so many local images on the index of the namespace is worth its filling. */
-#define INDEX_FROM 6
-/* Candidates of one hash that are looked at before the scope is walked instead. */
-#define CANDIDATES 32
+/* Costs, in probes of one image's filter: about 2 ns. */
+#define COST_INSERT  3
+#define COST_INDEXED 6
+
+bool link_wants_index(const struct link_scope *scope)
+{
+	uint64_t walking = 0, indexed = 0;
+	for (unsigned i = 0; i < scope->count; i++) {
+		const struct link_image *image = scope->images[i];
+		const struct elf_view *view = &image->view;
+		uint64_t undefined =
+			view->has_gnu_hash ? view->gnu.symbol_offset : view->symbol_count;
+		uint64_t defined = view->symbol_count - undefined;
+		if (!image->index_slot[LINK_INDEX_ALL])
+			indexed += defined * COST_INSERT;
+		if (image->bound)
+			continue;
+		/* Half of the scope is walked for a name that is there, all for one that
+		 * is in the global scope only; own definitions as far as the image
+		 * itself. */
+		walking += undefined * scope->count / 2 + defined / 4 * i;
+		indexed += (undefined + defined / 4) * COST_INDEXED;
+	}
+	return walking > indexed;
+}
 
 int link_resolve_begin(struct link_binder *b)
 {
@@ -20,14 +41,13 @@ int link_resolve_begin(struct link_binder *b)
 		!scope->lent &&
 		((local_at_start && scope->count && scope->images[0] == b->image) ||
 			b->view->symbolic);
-	b->use_index = b->options->index && scope->count >= INDEX_FROM;
-	for (unsigned i = 0; b->use_index && i < scope->count; i++) {
-		int result = link_index_add(b->options->index, scope->images[i]);
-		if (result)
-			return base_error(b->error, UMOD_STAGE_BIND, result,
-				b->image->path, "no memory for the symbol index");
-	}
-	return 0;
+	b->use_index = b->options->index != NULL;
+	int result = scope->globals ? link_globals_prepare(scope->globals) : 0;
+	for (unsigned i = 0; !result && b->use_index && i < scope->count; i++)
+		result = link_index_add(b->options->index, scope->images[i]);
+	return result ? base_error(b->error, UMOD_STAGE_BIND, result, b->image->path,
+				"no memory for the symbol index")
+		      : 0;
 }
 
 /* The hash of one of the image's own definitions, but for bit 0. */
@@ -89,7 +109,7 @@ static bool is_own(struct link_binder *b, uint32_t hash)
 			if (found->mark == b->options->mark &&
 				found->position < b->image->position)
 				return false;
-		return true;
+		return !cursor.overflow;
 	}
 	for (unsigned i = 0; i < scope->count && scope->images[i] != b->image; i++)
 		if (maybe_has_either(&scope->images[i]->view, hash))
@@ -105,12 +125,9 @@ static bool find_local_indexed(struct link_binder *b,
 	struct link_index_cursor cursor = { 0 };
 	struct link_image *image;
 	uint32_t symbol, best = UINT32_MAX;
-	unsigned seen = 0;
 	while ((image = link_index_next(
 			b->options->index, reference->hash, &cursor, &symbol))) {
 		struct link_definition definition;
-		if (++seen > CANDIDATES)
-			return link_scope_find(b->scope, reference, skip, out);
 		if (image->mark != b->options->mark || image->position >= best ||
 			image == skip)
 			continue;
@@ -123,6 +140,8 @@ static bool find_local_indexed(struct link_binder *b,
 			best = image->position;
 		}
 	}
+	if (cursor.overflow)
+		return link_scope_find(b->scope, reference, skip, out);
 	return best != UINT32_MAX;
 }
 

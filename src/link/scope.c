@@ -99,7 +99,8 @@ struct list {
 
 struct link_globals {
 	_Atomic(struct list *) list;
-	_Atomic(struct link_index *) index; /* once there are many; holds them all */
+	_Atomic(struct link_index *) index; /* once there are many */
+	_Atomic unsigned indexed;           /* so many of the list are in the index */
 	unsigned live;
 };
 
@@ -135,7 +136,7 @@ struct link_image *link_globals_at(const struct link_globals *globals, unsigned 
 static struct list *grow(struct link_globals *globals)
 {
 	struct list *old = atomic_load(&globals->list);
-	unsigned capacity = 2 * globals->live + 8, kept = 0;
+	unsigned capacity = 2 * globals->live + 8, kept = 0, indexed = 0;
 	struct list *list =
 		base_zalloc(sizeof(*list) + capacity * sizeof(struct link_image *));
 	if (!list)
@@ -147,50 +148,61 @@ static struct list *grow(struct link_globals *globals)
 			atomic_init(&list->images[kept++], image);
 			image->global_order = kept;
 		}
+		if (i + 1 == atomic_load(&globals->indexed))
+			indexed = kept;
 	}
 	atomic_init(&list->count, kept);
+	/* A reader with the old number and the new list looks at some images twice. */
+	atomic_store_explicit(&globals->indexed, 0, memory_order_release);
 	atomic_store_explicit(&globals->list, list, memory_order_release);
+	atomic_store_explicit(&globals->indexed, indexed, memory_order_release);
 	if (old)
 		base_reader_wait();
 	base_free(old);
 	return list;
 }
 
-static int start_index(struct link_globals *globals, const struct list *list)
+int link_globals_prepare(struct link_globals *globals)
 {
-	struct link_index *index = link_index_new(LINK_INDEX_GLOBAL);
-	int result = index ? 0 : -ENOMEM;
-	for (unsigned i = 0; !result && i < list->count; i++) {
-		struct link_image *image = atomic_load(&list->images[i]);
+	const struct list *list = atomic_load(&globals->list);
+	struct link_index *index = atomic_load(&globals->index), *made = NULL;
+	unsigned count = list ? list->count : 0, done = atomic_load(&globals->indexed);
+	int result = 0;
+	if (count - done < INDEX_FROM)
+		return 0;
+	if (!index && !(made = index = link_index_new(LINK_INDEX_GLOBAL)))
+		return -ENOMEM;
+	for (; !result && done < count; done++) {
+		struct link_image *image = atomic_load(&list->images[done]);
 		if (image)
 			result = link_index_add(index, image);
 	}
 	if (result) {
-		link_index_free(index);
+		link_index_free(made);
 		return result;
 	}
+	/* In this order: a reader that sees the number sees the index. */
 	atomic_store_explicit(&globals->index, index, memory_order_release);
+	atomic_store_explicit(&globals->indexed, done, memory_order_release);
 	return 0;
+}
+
+bool link_globals_want_index(const struct link_globals *globals)
+{
+	return link_globals_count(globals) -
+		       atomic_load_explicit(&globals->indexed, memory_order_relaxed) >=
+	       INDEX_FROM;
 }
 
 int link_globals_add(struct link_globals *globals, struct link_image *image)
 {
 	struct list *list = atomic_load(&globals->list);
-	struct link_index *index = atomic_load(&globals->index);
-	int result = 0;
 	if (image->global_order)
 		return 0;
 	if (!list || list->count == list->capacity)
 		list = grow(globals);
 	if (!list)
 		return -ENOMEM;
-	if (!index && globals->live >= INDEX_FROM)
-		result = start_index(globals, list);
-	index = atomic_load(&globals->index);
-	if (!result && index)
-		result = link_index_add(index, image);
-	if (result)
-		return result;
 	atomic_store_explicit(&list->images[list->count], image, memory_order_relaxed);
 	atomic_store_explicit(&list->count, list->count + 1, memory_order_release);
 	image->global_order = list->count;
@@ -210,7 +222,8 @@ void link_globals_remove(struct link_globals *globals, struct link_image *image)
 	globals->live--;
 }
 
-static bool find_indexed(const struct link_index *index,
+/* 1: found, 0: not there, -1: the index does not hold all that have this name. */
+static int find_indexed(const struct link_index *index,
 	const struct elf_reference *reference, const struct link_image *skip,
 	struct link_definition *out)
 {
@@ -220,24 +233,29 @@ static bool find_indexed(const struct link_index *index,
 	while ((image = link_index_next(index, reference->hash, &cursor, &symbol))) {
 		/* The image decides: versions of one name may be several. */
 		if (image != skip && link_image_find(image, reference, out))
-			return true;
+			return 1;
 	}
-	return false;
+	return cursor.overflow ? -1 : 0;
 }
 
 bool link_globals_find(const struct link_globals *globals,
 	const struct elf_reference *reference, const struct link_image *skip,
 	struct link_definition *out)
 {
-	const struct link_index *index =
-		atomic_load_explicit(&globals->index, memory_order_acquire);
-	if (index)
-		return find_indexed(index, reference, skip, out);
+	/* The list before the number: see grow(). */
 	const struct list *list =
 		atomic_load_explicit(&globals->list, memory_order_acquire);
 	unsigned count =
 		list ? atomic_load_explicit(&list->count, memory_order_acquire) : 0;
-	for (unsigned i = 0; i < count; i++) {
+	unsigned indexed = atomic_load_explicit(&globals->indexed, memory_order_acquire);
+	const struct link_index *index =
+		atomic_load_explicit(&globals->index, memory_order_acquire);
+	int in_index = indexed ? find_indexed(index, reference, skip, out) : 0;
+	if (in_index > 0)
+		return true;
+	if (in_index < 0)
+		indexed = 0;
+	for (unsigned i = indexed; i < count; i++) {
 		const struct link_image *image =
 			atomic_load_explicit(&list->images[i], memory_order_acquire);
 		if (image && image != skip &&

@@ -86,7 +86,6 @@ static int make_scope(struct load *load)
 		return base_error(load->error, UMOD_STAGE_BIND, -ENOMEM, load->root->path,
 			"no memory for its scope");
 	load->bind = (struct link_bind_options){ .scope = load->scope,
-		.index = load->space->index,
 		.mark = registry_next_visit(),
 		.lazy = load->flags & UMOD_LOAD_LAZY,
 		.no_resolvers = load->no_resolvers,
@@ -94,6 +93,8 @@ static int make_scope(struct load *load)
 		.unique = unique,
 		.last_resort = load->no_needs ? NULL : last_resort,
 		.data = load };
+	if (link_wants_index(load->scope))
+		load->bind.index = load->space->index;
 	for (unsigned i = 0; i < load->scope->count; i++) {
 		struct link_image *image = load->scope->images[i];
 		image->mark = load->bind.mark;
