@@ -125,8 +125,58 @@ TEST(output_goes_to_a_file)
 	rmdir(folder);
 }
 
+/* In a set-user-ID program: the trace is off and the environment is not read. */
+static int secure_child(void)
+{
+	if (!base_secure_execution())
+		return 77;
+	return base_trace_mask || base_getenv("UMOD_DEBUG") ? 1 : 0;
+}
+
+static int copy_self(const char *to)
+{
+	char buffer[65536];
+	FILE *in = fopen("/proc/self/exe", "r"), *out = fopen(to, "w");
+	size_t n;
+
+	while (in && out && (n = fread(buffer, 1, sizeof(buffer), in)) > 0)
+		fwrite(buffer, 1, n, out);
+	if (in)
+		fclose(in);
+	return out ? fclose(out) : -1;
+}
+
+TEST(secure_execution_reads_no_environment)
+{
+	char folder[] = "/tmp/umod-secure-XXXXXX", path[PATH_MAX];
+	int status = -1;
+
+	if (geteuid() != 0)
+		SKIP("needs root, to make a program of another user's");
+	REQUIRE(mkdtemp(folder) != NULL);
+	snprintf(path, sizeof(path), "%s/test", folder);
+	REQUIRE_INT(copy_self(path), 0);
+	/* The file's user is nobody: whoever runs it, root too, runs it as another. */
+	CHECK_INT(chmod(folder, 0755) | chown(path, 65534, 0) | chmod(path, 04755), 0);
+	fflush(stdout);
+	pid_t pid = fork();
+	if (pid == 0) {
+		setenv("UMOD_DEBUG", "all", 1);
+		execl(path, "test", "secure", (char *)NULL);
+		_exit(9);
+	}
+	waitpid(pid, &status, 0);
+	unlink(path);
+	rmdir(folder);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		SKIP("set-user-ID has no effect in /tmp");
+	CHECK_INT(status, 0);
+}
+
 int main(int argc, char **argv)
 {
+	if (argc == 2 && strcmp(argv[1], "secure") == 0)
+		return secure_child();
 	if (argc == 2 && strcmp(argv[1], "child") == 0)
 		return child();
 	return test_run_all(argc, argv);
