@@ -176,7 +176,7 @@ TEST(secure_execution_reads_no_environment)
 int main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "secure") == 0)
-		return secure_child();
+		_exit(secure_child()); /* a leak checker may not look into it */
 	if (argc == 2 && strcmp(argv[1], "child") == 0)
 		return child();
 	return test_run_all(argc, argv);
