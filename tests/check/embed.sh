@@ -14,7 +14,7 @@ tell() { # tell NUMBER NAME STATUS
 	echo "ok $1 - $2"
 }
 
-echo 1..4
+echo 1..6
 meson install -C "$build" --no-rebuild --destdir "$stage/root" >"$stage/log" 2>&1
 status=$?
 [ $status = 0 ] || sed 's/^/# /' "$stage/log"
@@ -37,4 +37,18 @@ status=$?
 tell 3 "run the example" $status
 grep -q 'two copies of libz, each with its own code: yes' "$stage/log"
 tell 4 "it had two copies" $?
+
+# The static library: the program is one file, and does the same.
+unset LD_LIBRARY_PATH
+archive=$(find "$stage/root" -name libumod.a)
+cc -o "$stage/embed/static" -I"$stage/root/usr/local/include" "$stage/embed/embed.c" \
+	"$archive" -lpthread -ldl >"$stage/log" 2>&1
+status=$?
+[ $status = 0 ] || sed 's/^/# /' "$stage/log"
+tell 5 "build it with the static library" $status
+"$stage/embed/static" >"$stage/log" 2>&1 &&
+	grep -q 'two copies of libz, each with its own code: yes' "$stage/log"
+status=$?
+[ $status = 0 ] || sed 's/^/# /' "$stage/log"
+tell 6 "run it" $status
 [ $ok = 1 ]
