@@ -459,7 +459,14 @@ static int apply_one(struct link_binder *b, const Elf64_Rela *rela)
 
 static int apply_all(struct link_binder *b, const Elf64_Rela *rela, uint64_t count)
 {
-	for (const Elf64_Rela *end = rela + count; rela < end; rela++) {
+	const Elf64_Rela *end = rela + count, *ahead = rela;
+	for (; rela < end; rela++) {
+		if (rela == ahead) {
+			unsigned n = end - rela < LINK_AHEAD ? (unsigned)(end - rela)
+							     : LINK_AHEAD;
+			link_look_ahead(b, rela, n);
+			ahead = rela + n;
+		}
 		int result = apply_one(b, rela);
 		if (result)
 			return result;

@@ -10,6 +10,17 @@ struct link_deferred {
 	struct link_definition definition; /* image NULL: IRELATIVE */
 };
 
+/* Symbols of the next relocations, with what can be known of them without a search. */
+#define LINK_AHEAD 48
+struct link_ahead {
+	uint32_t symbol;
+	uint32_t hash; /* without bit 0 where has_name is not set */
+	uint32_t length;
+	bool has_name, is_own;
+	const Elf64_Sym *candidate; /* whose memory is being fetched */
+	const char *strings;
+};
+
 /* One image being bound. */
 struct link_binder {
 	struct link_image *image;
@@ -29,10 +40,19 @@ struct link_binder {
 	uint32_t last_index;
 	int last_result;
 	struct link_definition last;
+
+	unsigned ahead_count, ahead_next;
+	struct link_ahead ahead[LINK_AHEAD];
 };
 
 /* Prepares use_index and self_first. -ENOMEM. */
 int link_resolve_begin(struct link_binder *binder);
+/*
+ * Reads ahead: the symbols of @count relocations, at most LINK_AHEAD, their names and
+ * what they may be bound to are fetched into the cache side by side rather than one by
+ * one.
+ */
+void link_look_ahead(struct link_binder *binder, const Elf64_Rela *rela, unsigned count);
 /*
  * What symbol @index of the image means: 0 with *out, whose image is NULL for a weak
  * symbol that nobody defines; -ENOSYS with the symbol, its version and the image in

@@ -61,6 +61,104 @@ static bool own_hash(const struct elf_view *view, uint32_t index, uint32_t *hash
 	return true;
 }
 
+/* ---- reading ahead ---- */
+
+static unsigned fetch_symbols(
+	struct link_binder *b, const Elf64_Rela *rela, unsigned count)
+{
+	const struct elf_view *view = b->view;
+	uint32_t previous = b->last_index;
+	unsigned n = 0;
+	for (unsigned i = 0; i < count; i++) {
+		uint32_t symbol = ELF64_R_SYM(rela[i].r_info);
+		if (symbol == previous || symbol == 0 || symbol >= view->symbol_limit)
+			continue;
+		previous = symbol;
+		b->ahead[n++] = (struct link_ahead){ .symbol = symbol };
+		__builtin_prefetch(&view->symbols[symbol]);
+	}
+	return n;
+}
+
+static void fetch_names(struct link_binder *b, unsigned n)
+{
+	const struct elf_view *view = b->view;
+	for (unsigned i = 0; i < n; i++) {
+		struct link_ahead *ahead = &b->ahead[i];
+		const Elf64_Sym *symbol = &view->symbols[ahead->symbol];
+		ahead->is_own = symbol->st_shndx != SHN_UNDEF &&
+				own_hash(view, ahead->symbol, &ahead->hash);
+		if (!ahead->is_own && symbol->st_name < view->string_bytes)
+			__builtin_prefetch(view->strings + symbol->st_name);
+	}
+}
+
+static void hash_names(struct link_binder *b, unsigned n)
+{
+	const struct elf_view *view = b->view;
+	for (unsigned i = 0; i < n; i++) {
+		struct link_ahead *ahead = &b->ahead[i];
+		uint64_t at = view->symbols[ahead->symbol].st_name;
+		if (!ahead->is_own && at < view->string_bytes) {
+			const char *name = view->strings + at;
+			size_t length = strnlen(name, view->string_bytes - at);
+			ahead->length = (uint32_t)length;
+			ahead->hash = base_gnu_hash(name, length);
+			ahead->has_name = at + length < view->string_bytes;
+		}
+		if (b->use_index)
+			link_index_prefetch(b->options->index, ahead->hash);
+	}
+}
+
+/* What the index has first is most often what is meant. */
+static void fetch_candidates(struct link_binder *b, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct link_ahead *ahead = &b->ahead[i];
+		struct link_index_cursor cursor = { 0 };
+		uint32_t symbol;
+		struct link_image *image =
+			ahead->has_name ? link_index_next(b->options->index, ahead->hash,
+						  &cursor, &symbol)
+					: NULL;
+		if (!image)
+			continue;
+		ahead->candidate = &image->view.symbols[symbol];
+		ahead->strings = image->view.strings;
+		__builtin_prefetch(ahead->candidate);
+		if (image->view.versym)
+			__builtin_prefetch(&image->view.versym[symbol]);
+	}
+	for (unsigned i = 0; i < n; i++)
+		if (b->ahead[i].candidate)
+			__builtin_prefetch(
+				b->ahead[i].strings + b->ahead[i].candidate->st_name);
+}
+
+void link_look_ahead(struct link_binder *b, const Elf64_Rela *rela, unsigned count)
+{
+	unsigned n = fetch_symbols(b, rela, count);
+	fetch_names(b, n);
+	hash_names(b, n);
+	if (b->use_index)
+		fetch_candidates(b, n);
+	b->ahead_count = n;
+	b->ahead_next = 0;
+}
+
+static const struct link_ahead *find_ahead(struct link_binder *b, uint32_t symbol)
+{
+	for (unsigned i = b->ahead_next; i < b->ahead_count; i++)
+		if (b->ahead[i].symbol == symbol) {
+			b->ahead_next = i + 1;
+			return &b->ahead[i];
+		}
+	return NULL;
+}
+
+/* ---- searching ---- */
+
 /* As elf_view_maybe_has for a hash whose bit 0 is not known. */
 static bool maybe_has_either(const struct elf_view *view, uint32_t hash)
 {
@@ -117,6 +215,23 @@ static bool is_own(struct link_binder *b, uint32_t hash)
 	return true;
 }
 
+/* The symbol that the index named, or another of the image that has the right version. */
+static bool candidate_matches(struct link_image *image, uint32_t index,
+	const struct elf_reference *reference, struct link_definition *out)
+{
+	const struct elf_view *view = &image->view;
+	const Elf64_Sym *symbol = &view->symbols[index];
+	bool only_versioned = false;
+	if (!elf_view_string_is(
+		    view, symbol->st_name, reference->name, reference->length))
+		return false;
+	if (!elf_symbol_is_definition(symbol) ||
+		!elf_view_version_matches(view, index, reference, &only_versioned))
+		return link_image_find(image, reference, out);
+	*out = (struct link_definition){ image, symbol, index, NULL };
+	return true;
+}
+
 /* The local part of the scope, through the index: the match that comes first in it. */
 static bool find_local_indexed(struct link_binder *b,
 	const struct elf_reference *reference, const struct link_image *skip,
@@ -131,11 +246,7 @@ static bool find_local_indexed(struct link_binder *b,
 		if (image->mark != b->options->mark || image->position >= best ||
 			image == skip)
 			continue;
-		const Elf64_Sym *s = &image->view.symbols[symbol];
-		if (!elf_view_string_is(
-			    &image->view, s->st_name, reference->name, reference->length))
-			continue;
-		if (link_image_find(image, reference, &definition)) {
+		if (candidate_matches(image, symbol, reference, &definition)) {
 			*out = definition;
 			best = image->position;
 		}
@@ -204,7 +315,7 @@ static int record(struct link_binder *b, struct link_definition *out, const char
 }
 
 static int look_up(struct link_binder *b, uint32_t index, const Elf64_Sym *symbol,
-	bool copy, struct link_definition *out)
+	const struct link_ahead *ahead, bool copy, struct link_definition *out)
 {
 	const struct elf_view *view = b->view;
 	const char *name = elf_view_string(view, symbol->st_name);
@@ -213,14 +324,17 @@ static int look_up(struct link_binder *b, uint32_t index, const Elf64_Sym *symbo
 			"st_name of symbol %u: %#x is outside the string table", index,
 			symbol->st_name);
 	const struct elf_version *version = wanted_version(view, index);
-	size_t length = strnlen(name, view->string_bytes - symbol->st_name);
+	size_t length = ahead && ahead->has_name
+				? ahead->length
+				: strnlen(name, view->string_bytes - symbol->st_name);
 	if (symbol->st_name + length >= view->string_bytes)
 		return base_error(b->error, UMOD_STAGE_BIND, -EBUSY, b->image->path,
 			"the string table changed while it was read");
 	struct elf_reference reference = {
 		.name = name,
 		.length = (uint32_t)length,
-		.hash = base_gnu_hash(name, length),
+		.hash = ahead && ahead->has_name ? ahead->hash
+						 : base_gnu_hash(name, length),
 		.version = version ? version->id : 0,
 		.version_hidden = version && version->hidden_need,
 	};
@@ -250,6 +364,7 @@ int link_resolve(
 	const Elf64_Sym *symbol = &view->symbols[index];
 	unsigned visibility = ELF64_ST_VISIBILITY(symbol->st_other);
 	bool defined = symbol->st_shndx != SHN_UNDEF;
+	const struct link_ahead *ahead = find_ahead(b, index);
 	uint32_t hash;
 	*out = (struct link_definition){ b->image, symbol, index, NULL };
 	if (ELF64_ST_BIND(symbol->st_info) == STB_LOCAL ||
@@ -259,5 +374,5 @@ int link_resolve(
 		elf_symbol_is_definition(symbol) && own_hash(view, index, &hash) &&
 		is_own(b, hash))
 		return 0;
-	return look_up(b, index, symbol, copy, out);
+	return look_up(b, index, symbol, ahead, copy, out);
 }
