@@ -4,9 +4,7 @@
  * tree of needs is tree.c's. The bytes are copied from the file, so that strings stay
  * good whatever happens to the file afterwards. Loads nothing.
  */
-#include "elf/view.h"
-
-#include <umod/image.h>
+#include "api/api.h"
 
 #include <sys/mman.h>
 
@@ -350,9 +348,7 @@ UMOD_EXPORT void umod_image_info_get(
 	const struct umod_image *image, struct umod_image_info *out)
 {
 	const struct elf_view *view = &image->view;
-	size_t bytes = out->size_bytes < sizeof(*out) ? out->size_bytes : sizeof(*out);
 	struct umod_image_info info = {
-		.size_bytes = out->size_bytes,
 		.file_bytes = image->file_bytes,
 		.type = view->flags_1 & DF_1_PIE ? "executable" : "shared object",
 		.machine = elf_machine_name(view->machine),
@@ -385,7 +381,7 @@ UMOD_EXPORT void umod_image_info_get(
 		.relr = view->relr_count != 0,
 	};
 
-	memcpy(out, &info, bytes);
+	api_fill(out, out->size_bytes, &info, sizeof(info));
 }
 
 UMOD_EXPORT int umod_image_segment(
