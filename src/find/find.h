@@ -4,10 +4,10 @@
  * directories' entries and the cache, decides nothing about what is loaded already.
  *
  * Search order of a name without a slash (ld.so(8)): DT_RPATH of the image that needs it
- * and of those that needed that one, unless it has DT_RUNPATH; LD_LIBRARY_PATH; DT_RUNPATH
- * of the image itself; /etc/ld.so.cache; default directories. $ORIGIN, $LIB and
- * $PLATFORM are expanded. Each directory is tried with the glibc-hwcaps subdirectories
- * that this processor can use, best first, then glibc 2.36's legacy ones.
+ * and of those that needed that one, unless it has DT_RUNPATH; LD_LIBRARY_PATH;
+ * DT_RUNPATH of the image itself; /etc/ld.so.cache; default directories. $ORIGIN, $LIB
+ * and $PLATFORM are expanded. Each directory is tried with the glibc-hwcaps
+ * subdirectories that this processor can use, best first, then glibc 2.36's legacy ones.
  */
 #ifndef UMOD_FIND_H
 #define UMOD_FIND_H
@@ -16,10 +16,14 @@
 
 struct find_config; /* one per context: paths, cache, directories known to be missing */
 
+struct find_asker;
 struct find_options {
 	const char *library_path; /* NULL: LD_LIBRARY_PATH unless in secure execution */
-	const char *cache_path;	  /* NULL: /etc/ld.so.cache; "": none */
-	const char *root;	  /* prefix of absolute directories, or NULL */
+	const char *cache_path;   /* NULL: /etc/ld.so.cache; "": none */
+	const char *root;         /* prefix of absolute directories, or NULL */
+	/* The main program, whose DT_RPATH counts for everybody, or NULL; copied. Without
+	 * it only the askers of a search tell of it. */
+	const struct find_asker *program;
 };
 /* 0, -ENOMEM, or -EINVAL for a damaged cache (a missing one is no error). */
 int find_config_new(const struct find_options *options, struct find_config **out,
@@ -28,16 +32,16 @@ void find_config_free(struct find_config *config);
 
 /* Who asks: the image that has the need, and through loader the one that needed that. */
 struct find_asker {
-	const char *path;    /* of its file, for $ORIGIN; NULL: no origin */
-	const char *soname;  /* for messages, or NULL */
+	const char *path;            /* of its file, for $ORIGIN; NULL: no origin */
+	const char *soname;          /* for messages, or NULL */
 	const char *rpath, *runpath; /* DT_RPATH, DT_RUNPATH as in the file; NULL: none */
-	bool no_default_lib; /* DF_1_NODEFLIB */
-	bool is_main;	     /* the main program: its DT_RPATH counts for everybody */
+	bool no_default_lib;         /* DF_1_NODEFLIB */
+	bool is_main; /* the main program: its DT_RPATH counts for everybody */
 	const struct find_asker *loader; /* NULL: nobody */
 };
 
 enum find_how {
-	FIND_PATH,     /* the name has a slash */
+	FIND_PATH, /* the name has a slash */
 	FIND_RPATH,
 	FIND_LIBRARY_PATH,
 	FIND_RUNPATH,
@@ -46,10 +50,10 @@ enum find_how {
 };
 const char *find_how_name(enum find_how how);
 
-/* What was found: an open file that is an ELF64 file of this machine. */
+/* What was found: an open regular file, not yet validated. */
 struct find_result {
-	int fd;	       /* the caller's, to be closed */
-	char *path;    /* allocated, the caller's */
+	int fd;     /* the caller's, to be closed */
+	char *path; /* allocated, the caller's */
 	struct stat st;
 	enum find_how how;
 	uint8_t head[1024]; /* the first bytes of the file */
@@ -57,13 +61,16 @@ struct find_result {
 };
 
 /*
- * Finds @name for @asker. As ld.so does, a file found on the way that is not ELF64 of
- * this machine is passed over. On success 0. On failure -ENOENT with the chain of askers
- * and the places searched in the message, -ENOMEM, or the errno of the file that was
- * named by a path; nothing is left open. Thread-safe under the load lock of the caller.
+ * Finds @name for @asker. As ld.so does, an ELF file found on the way that is not ELF64
+ * of this machine is passed over; one that is no ELF file ends the search, and is given
+ * out for validation to name the fault. On success 0. On failure -ENOENT with the chain
+ * of askers and the places searched in the message, -ENOMEM, or the errno of the file
+ * that was named by a path; nothing is left open. Thread-safe under the load lock of the
+ * caller.
  */
 int find_library(struct find_config *config, const char *name,
-	const struct find_asker *asker, struct find_result *out, struct umod_error *error);
+	const struct find_asker *asker, struct find_result *out,
+	struct umod_error *error);
 
 /* Closes and frees what a result holds. */
 void find_result_clear(struct find_result *result);
