@@ -461,11 +461,13 @@ static int open_path(struct search *s)
 	}
 	base_trace(BASE_TRACE_LIBS, "  trying file=%s", path);
 	int fd = open_file(path);
+	const char *who = s->asker ? s->asker->path : NULL;
+	if (who && strcmp(who, FIND_SELF) == 0)
+		who = NULL;
 	if (fd < 0)
 		return base_error(s->error, UMOD_STAGE_OPEN, fd, path,
 			"cannot be opened: %s%s%s", strerror(-fd),
-			s->asker && s->asker->path ? "; needed by " : "",
-			s->asker && s->asker->path ? s->asker->path : "");
+			who ? "; needed by " : "", who ? who : "");
 	int taken = take_file(s, fd, path, FIND_PATH);
 	return taken < 0 ? taken : 0;
 }
