@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fuzz target: validates, maps, binds and protects the input as a shared object, next to
- * the process's libc, and asks it for its symbols. None of its code runs: IFUNC resolvers
- * are not called, nothing is initialised, and what it needs is never loaded.
+ * Fuzz target: loads the input as a shared object through the whole pipeline, next to the
+ * process's libc, asks the module for its symbols and unloads it. None of its code runs:
+ * IFUNC resolvers are not called, nothing is initialised; no other file is opened.
  */
 #include "fuzz.h"
-#include "link/link.h"
+#include "load/load.h"
 #include "elf/read.h"
+
+#include <umod/umod.h>
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -15,131 +17,87 @@
 
 enum way { WAY_ARENA, WAY_MEMORY, WAY_FILE, WAY_LAZY, WAYS };
 
-static struct link_image libc_image;
-
-static int take_libc(const struct link_host_object *object, void *data)
-{
-	struct umod_error error = { 0 };
-	if (!strstr(object->path, "/libc.so.6"))
-		return 0;
-	libc_image.path = libc_image.name = "libc.so.6";
-	libc_image.home = LINK_HOME_HOST;
-	libc_image.bias = object->bias;
-	libc_image.bound = true;
-	return elf_view_host(&libc_image.view, "libc.so.6", object->bias, object->phdrs,
-		       object->phdr_count, &error)
-		       ? -1
-		       : 1;
-}
+static struct umod_context *with_arenas, *without_arenas;
 
 static void setup(void)
 {
-	static bool done;
+	struct umod_context_options options = UMOD_CONTEXT_OPTIONS_INIT;
 	struct umod_error error = { 0 };
-	if (done)
+	if (with_arenas)
 		return;
-	done = true;
-	link_arch_setup();
-	if (link_tls_setup(&error) != 0 || link_host_visit(take_libc, NULL) != 1)
+	options.arena_limit_bytes = INPUT_LIMIT;
+	options.cache_path = "";
+	/* More of the code is reached with what the defaults refuse. */
+	options.allow_text_relocations = options.allow_executable_stack = true;
+	if (umod_context_new(&options, &with_arenas, &error) != 0)
+		abort();
+	options.arena_limit_bytes = UMOD_ARENA_NONE;
+	if (umod_context_new(&options, &without_arenas, &error) != 0)
 		abort();
 }
 
-static struct link_image *find_needed(const char *name, void *data)
+/* More is only a question of time and memory, which the fuzzer would wait for. */
+static bool too_large(const uint8_t *bytes, size_t size)
 {
-	return strcmp(name, "libc.so.6") == 0 ? &libc_image : NULL;
+	struct elf_view view;
+	uint64_t need;
+	int result = elf_view_headers(&view, "fuzz", bytes, size, size, &need, NULL);
+	uint64_t span = result ? 0 : view.span_end - view.span_start;
+	uint64_t align = result ? 0 : view.max_align + view.tls_memory_bytes;
+	elf_view_clear(&view);
+	return span > 64u << 20 || align > 64u << 20;
 }
 
-/* Through the file's mapping, as a load of a path. */
-static int map_file(struct link_image *image, const uint8_t *bytes, size_t count,
-	struct link_map_options *options, struct umod_error *error)
+/* The namespaces lend nothing, so libc is reached through the host's global scope. */
+static int run(enum way way, const struct umod_source *source, struct umod_error *error,
+	struct umod_module **module)
 {
-	const uint8_t *mapped;
-	options->fd = memfd_create("fuzz", MFD_CLOEXEC);
-	if (options->fd < 0 || write(options->fd, bytes, count) != (ssize_t)count)
-		return -EIO;
-	int result = link_map_file(image, options, &mapped, error);
-	if (!result)
-		result = elf_view_tables(&image->view, mapped, count, false, error);
-	if (!result)
-		result = link_map_segments(image, options, error);
-	return result;
-}
-
-static int map(struct link_image *image, enum way way, const uint8_t *bytes, size_t count,
-	struct umod_error *error)
-{
-	struct link_map_options options = { .fd = -1,
-		.bytes = bytes,
-		.file_bytes = count,
-		.arena_limit_bytes = way == WAY_MEMORY ? 0 : INPUT_LIMIT };
-	uint64_t need = 0;
-	int result =
-		elf_view_headers(&image->view, "fuzz", bytes, count, count, &need, error);
-	if (result)
-		return result;
-	/* More is only a question of time and memory, which the fuzzer would wait for. */
-	if (image->view.span_end - image->view.span_start > 64u << 20)
-		return -ENOMEM;
-	if (way == WAY_FILE) {
-		options.bytes = NULL;
-		result = map_file(image, bytes, count, &options, error);
-		if (options.fd >= 0)
-			close(options.fd);
-		return result;
-	}
-	result = elf_view_tables(&image->view, bytes, count, false, error);
-	return result ? result : link_map_segments(image, &options, error);
-}
-
-static int bind(struct link_image *image, enum way way, struct umod_error *error)
-{
-	struct link_image *images[] = { image, &libc_image };
-	struct link_bind_options options = {
-		.scope = NULL, .mark = 1, .no_resolvers = true
-	};
-	int result = 0;
-	options.lazy = way == WAY_LAZY;
-	image->mark = 1;
-	options.scope = link_scope_new(NULL, NULL, images, 2, false);
-	if (!options.scope)
-		return -ENOMEM;
-	result = link_check_versions(image, find_needed, NULL, error);
-	if (!result)
-		result = link_bind(image, &options, error);
-	if (!result)
-		result = link_protect_text(image, error);
-	if (!result)
-		result = link_bind_ifuncs(image, &options, error);
-	if (!result)
-		result = link_protect(image, error);
-	link_scope_unref(options.scope);
+	struct umod_context *context =
+		way == WAY_ARENA || way == WAY_LAZY ? with_arenas : without_arenas;
+	struct load load = { .space = umod_context_process_namespace(context),
+		.context = context,
+		.flags = UMOD_LOAD_NO_INIT | UMOD_LOAD_PRIVATE | UMOD_LOAD_PIE |
+			 (way == WAY_LAZY ? UMOD_LOAD_LAZY : 0),
+		.source = source,
+		.error = error,
+		.no_resolvers = true,
+		.no_needs = true };
+	registry_lock();
+	int result = load_run(&load);
+	registry_unlock();
+	*module = result ? NULL : load.root;
 	return result;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct link_image image = { .path = "fuzz", .name = "fuzz" };
 	struct umod_error error = { 0 };
-	setup();
-	if (size > INPUT_LIMIT)
-		return 0;
+	struct umod_module *module;
+	struct umod_source source = { sizeof(source), .path = "/fuzz/libfuzz.so" };
 	/* The size decides, so that a corpus file always takes the same way. */
 	enum way way = size / 8 % WAYS;
-	uint8_t *bytes = malloc(size ? size : 1);
-	memcpy(bytes, data, size);
-	int result = map(&image, way, bytes, size, &error);
-	free(bytes);
-	if (!result && image.view.tls_memory_bytes)
-		result = link_tls_register(&image, &error);
-	if (!result)
-		result = bind(&image, way, &error);
-	if (!result)
-		ask_view(&image.view);
-	if (result && error.code && (!error.message[0] || error.stage == UMOD_STAGE_NONE))
+	setup();
+	if (size == 0 || size > INPUT_LIMIT || too_large(data, size))
+		return 0;
+	if (way == WAY_FILE) {
+		source.has_descriptor = true;
+		source.descriptor = memfd_create("fuzz", MFD_CLOEXEC);
+		if (write(source.descriptor, data, size) != (ssize_t)size)
+			abort();
+	} else {
+		source.buffer = data;
+		source.buffer_bytes = size;
+	}
+	int result = run(way, &source, &error, &module);
+	if (way == WAY_FILE)
+		close(source.descriptor);
+	if (result && (error.code != result || !error.message[0] ||
+			      error.stage == UMOD_STAGE_NONE))
 		abort();
-	link_bind_clear(&image);
-	link_tls_unregister(&image);
-	link_unmap(&image);
-	elf_view_clear(&image.view);
+	if (result)
+		return 0;
+	ask_view(&module->image.view);
+	module->pinned = false; /* or memory would only ever grow */
+	umod_module_unref(module, NULL);
 	return 0;
 }

@@ -77,6 +77,12 @@ static int check_load(const struct elf_view *view, unsigned index, const Elf64_P
 		return fail(view, -ELIBBAD,
 			"p_filesz of PT_LOAD %u: %#lx exceeds p_memsz %#lx", index,
 			p->p_filesz, p->p_memsz);
+	if (p->p_filesz < p->p_memsz && !(p->p_flags & PF_W))
+		return fail(view, -ELIBBAD,
+			"p_memsz of PT_LOAD %u: %#lx exceeds p_filesz %#lx, but nothing "
+			"can "
+			"be written there",
+			index, p->p_memsz, p->p_filesz);
 	if (!base_range_fits(p->p_offset, p->p_filesz, file_bytes))
 		return fail(view, -ELIBBAD,
 			"p_offset of PT_LOAD %u: %#lx + %#lx lies outside the file's %lu "

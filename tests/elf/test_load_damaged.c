@@ -6,6 +6,7 @@
  */
 #include "cutter.h"
 #include "defects.h"
+#include "load/load.h"
 #include "mutants.h"
 #include "test.h"
 
@@ -29,13 +30,24 @@ static struct umod_context *context_new(bool arenas)
 	return context;
 }
 
+/* As umod_load_source, but resolvers of damaged libraries are not called. */
+static bool call_resolvers = true;
+
 static int load(struct umod_namespace *space, const struct umod_source *source,
 	unsigned flags, struct umod_module **out, struct umod_error *error)
 {
-	struct umod_load_options options = UMOD_LOAD_OPTIONS_INIT;
-	options.flags = UMOD_LOAD_NO_INIT | UMOD_LOAD_PRIVATE | flags;
+	struct load load = { .space = space,
+		.context = space->context,
+		.flags = UMOD_LOAD_NO_INIT | UMOD_LOAD_PRIVATE | flags,
+		.source = source,
+		.error = error,
+		.no_resolvers = !call_resolvers };
 	umod_error_clear(error);
-	return umod_load_source(space, source, &options, out, error);
+	registry_lock();
+	int result = load_run(&load);
+	registry_unlock();
+	*out = result ? NULL : load.root;
+	return result;
 }
 
 static int load_buffer(struct umod_namespace *space, const void *bytes, size_t count,
@@ -233,6 +245,7 @@ static void load_mutants(struct tally *tally)
 {
 	struct umod_context *contexts[2] = { context_new(true), context_new(false) };
 	alarm(120); /* a hang is a crash */
+	call_resolvers = false;
 	while (tally->next < MUTANT_COUNT) {
 		struct mutant mutant;
 		struct umod_module *module = NULL;
