@@ -117,3 +117,30 @@ unsigned elf_view_find_all(
 	}
 	return count;
 }
+
+static bool chain_has(const struct elf_view *view, uint32_t hash)
+{
+	const struct elf_gnu_hash *gnu = &view->gnu;
+	uint32_t first = gnu->buckets[hash % gnu->bucket_count];
+	if (first < gnu->symbol_offset)
+		return false;
+	for (uint64_t i = first - gnu->symbol_offset; i < gnu->chain_count; i++) {
+		if (((gnu->chains[i] ^ hash) >> 1) == 0)
+			return true;
+		if (gnu->chains[i] & 1)
+			break;
+	}
+	return false;
+}
+
+bool elf_view_maybe_has_either(const struct elf_view *view, uint32_t hash)
+{
+	if (!view->has_gnu_hash)
+		return view->has_sysv_hash;
+	for (uint32_t bit = 0; bit < 2; bit++) {
+		uint32_t whole = (hash & ~1u) | bit;
+		if (elf_view_maybe_has(view, whole) && chain_has(view, whole))
+			return true;
+	}
+	return false;
+}

@@ -242,6 +242,11 @@ static inline bool elf_view_maybe_has(const struct elf_view *view, uint32_t hash
 }
 
 /*
+ * Whether a definition has @hash, of which bit 0 is not known. Reads no names.
+ */
+bool elf_view_maybe_has_either(const struct elf_view *view, uint32_t hash);
+
+/*
  * The interned id of a version name: equal names give equal ids in a process; never 0
  * but for want of memory. Strings are copied and kept. Thread-safe.
  */

@@ -13,7 +13,8 @@
  */
 #include "link/publish.h"
 
-#define CHUNK         128u
+#define CHUNK_BITS    7u
+#define CHUNK         (1u << CHUNK_BITS)
 #define CHUNK_FILL    96u /* where the set is packed anew */
 #define RETIRED_LIMIT 64u
 
@@ -37,7 +38,7 @@ struct chunk {
 /* Chunk i holds the ranges that start in [keys[i], keys[i + 1]); keys[0] is 0. */
 struct top {
 	struct retired retired;
-	unsigned count, capacity; /* capacity is a power of two */
+	unsigned count, bits; /* room for 1 << bits */
 	_Atomic(struct chunk *) *chunks;
 	uintptr_t keys[]; /* UINTPTR_MAX behind the last */
 };
@@ -48,15 +49,52 @@ static struct retired *retired_list;
 static unsigned retired_count;
 
 /*
- * The last of @keys, a power of two of them, that is not above @key; 0 if there is none.
- * No branch depends on what is compared: misses would cost more than the search.
+ * The last of @keys, 1 << @bits of them, that is not above @key; 0 if there is none. No
+ * branch depends on what is compared: one that goes wrong costs more than the search.
+ * Each step is written out, so that searches overlap in the processor.
  */
-static inline unsigned search(const uintptr_t *keys, unsigned count, uintptr_t key)
+static inline const uintptr_t *step(const uintptr_t *at, unsigned bit, uintptr_t key)
 {
-	unsigned at = 0;
-	for (unsigned half = count / 2; half; half /= 2)
-		at += half & -(unsigned)(keys[at + half] <= key);
-	return at;
+	const uintptr_t *half = at + ((size_t)1 << bit);
+	uintptr_t probe = *half;
+	/* With both in registers, the compiler moves by condition rather than jumps. */
+	__asm__("" : "+r"(half), "+r"(probe));
+	return probe <= key ? half : at;
+}
+
+#define STEP(BIT)                  \
+	at = step(at, (BIT), key); \
+	__attribute__((fallthrough))
+
+static inline unsigned search(const uintptr_t *keys, unsigned bits, uintptr_t key)
+{
+	const uintptr_t *at = keys;
+	while (bits > 10)
+		at = step(at, --bits, key);
+	switch (bits) {
+	case 10:
+		STEP(9);
+	case 9:
+		STEP(8);
+	case 8:
+		STEP(7);
+	case 7:
+		STEP(6);
+	case 6:
+		STEP(5);
+	case 5:
+		STEP(4);
+	case 4:
+		STEP(3);
+	case 3:
+		STEP(2);
+	case 2:
+		STEP(1);
+	case 1:
+		STEP(0);
+	default:
+		return (unsigned)(at - keys);
+	}
 }
 
 static struct chunk *chunk_at(const struct top *top, unsigned index)
@@ -79,11 +117,10 @@ struct link_image *link_address_find(uintptr_t address)
 	const struct top *top = atomic_load_explicit(&set, memory_order_acquire);
 	if (!top)
 		return NULL;
-	const struct chunk *chunk =
-		chunk_at(top, search(top->keys, top->capacity, address));
+	const struct chunk *chunk = chunk_at(top, search(top->keys, top->bits, address));
 	if (!chunk)
 		return NULL;
-	unsigned at = search(chunk->starts, CHUNK, address);
+	unsigned at = search(chunk->starts, CHUNK_BITS, address);
 	/* Below the first start the difference is huge. */
 	return address - chunk->starts[at] < chunk->ranges[at].bytes ? image_at(chunk, at)
 								     : NULL;
@@ -95,10 +132,10 @@ struct link_image *link_address_next(uintptr_t after)
 	const struct top *top = atomic_load_explicit(&set, memory_order_acquire);
 	if (!top)
 		return NULL;
-	unsigned index = search(top->keys, top->capacity, after);
+	unsigned index = search(top->keys, top->bits, after);
 	for (; index < top->count; index++) {
 		const struct chunk *chunk = chunk_at(top, index);
-		for (unsigned at = search(chunk->starts, CHUNK, after); at < CHUNK;
+		for (unsigned at = search(chunk->starts, CHUNK_BITS, after); at < CHUNK;
 			at++) {
 			if (chunk->starts[at] == UINTPTR_MAX)
 				break;
@@ -142,17 +179,18 @@ static struct chunk *new_chunk(void)
 
 static struct top *new_top(unsigned chunks)
 {
-	unsigned capacity = 8;
-	while (capacity < chunks)
-		capacity *= 2;
+	unsigned bits = 2;
+	while ((1u << bits) < chunks)
+		bits++;
+	size_t capacity = (size_t)1 << bits;
 	struct top *top =
 		base_zalloc(sizeof(*top) +
 			    capacity * (sizeof(top->keys[0]) + sizeof(top->chunks[0])));
 	if (!top)
 		return NULL;
-	top->capacity = capacity;
+	top->bits = bits;
 	top->chunks = (void *)(top->keys + capacity);
-	for (unsigned i = 0; i < capacity; i++)
+	for (size_t i = 0; i < capacity; i++)
 		top->keys[i] = UINTPTR_MAX;
 	return top;
 }
@@ -266,7 +304,7 @@ static bool replace_top(const struct top *old, unsigned index, struct chunk *wit
 /* The same range again, as a plugin that is loaded over and over has it. */
 static bool revive(struct chunk *chunk, struct link_image *image)
 {
-	unsigned at = search(chunk->starts, CHUNK, image->start);
+	unsigned at = search(chunk->starts, CHUNK_BITS, image->start);
 	if (chunk->starts[at] != image->start ||
 		chunk->ranges[at].bytes != image->end - image->start ||
 		image_at(chunk, at))
@@ -298,7 +336,7 @@ int link_address_insert(struct link_image *image)
 	if (result)
 		return result;
 	struct top *top = atomic_load_explicit(&set, memory_order_relaxed);
-	unsigned index = search(top->keys, top->capacity, image->start);
+	unsigned index = search(top->keys, top->bits, image->start);
 	struct chunk *chunk = chunk_at(top, index);
 	bool covers_key = index + 1 < top->count && image->end > top->keys[index + 1];
 	if (!covers_key && revive(chunk, image)) {
@@ -352,9 +390,8 @@ void link_address_remove(struct link_image *image)
 	struct top *top = atomic_load_explicit(&set, memory_order_relaxed);
 	if (!top)
 		return;
-	struct chunk *chunk =
-		chunk_at(top, search(top->keys, top->capacity, image->start));
-	unsigned at = search(chunk->starts, CHUNK, image->start);
+	struct chunk *chunk = chunk_at(top, search(top->keys, top->bits, image->start));
+	unsigned at = search(chunk->starts, CHUNK_BITS, image->start);
 	if (chunk->starts[at] != image->start || image_at(chunk, at) != image)
 		return;
 	atomic_store_explicit(&chunk->ranges[at].image, NULL, memory_order_release);

@@ -81,7 +81,8 @@ static struct table *new_table(uint64_t entries, uint64_t blocks)
 	void *memory;
 	if (slots > UINT32_MAX / 2 || blocks > UINT32_MAX >> NUMBER_SHIFT ||
 		base_sys_mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, &memory))
+			/* All of it is touched: at once is cheaper than page by page. */
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0, &memory))
 		return NULL;
 	struct table *table = memory;
 	table->bytes = bytes;
@@ -173,12 +174,11 @@ static bool copy_images(struct table *table, const struct table *old)
 	return true;
 }
 
-/* A new table with room for @image and as much again as there is. */
-static int rebuild(struct link_index *index, const struct link_image *image)
+/* A new table with room for @entries and @blocks more, and some to spare. */
+static int rebuild(struct link_index *index, uint64_t entries, uint64_t blocks)
 {
 	struct table *old = atomic_load(&index->table);
-	uint64_t want = index->live + definition_count(image),
-		 blocks = block_count(image);
+	uint64_t want = index->live + entries;
 	for (unsigned i = 0; old && i < old->block_count; i++)
 		blocks += old->blocks[i].image != NULL;
 	struct table *table = new_table(want + want / 4, 2 * blocks + 16);
@@ -197,20 +197,38 @@ static int rebuild(struct link_index *index, const struct link_image *image)
 	return 0;
 }
 
+static bool has_room(const struct link_index *index, uint64_t entries, uint64_t blocks)
+{
+	const struct table *table =
+		atomic_load_explicit(&index->table, memory_order_relaxed);
+	return table && table->used + entries <= (table->mask + 1ull) / 4 * 3 &&
+	       table->block_capacity - table->block_count >= blocks &&
+	       index->dead <= index->live + 1024;
+}
+
+int link_index_reserve(
+	struct link_index *index, struct link_image *const *images, unsigned count)
+{
+	uint64_t entries = 0, blocks = 0;
+	for (unsigned i = 0; i < count; i++)
+		if (!images[i]->index_slot[index->kind]) {
+			entries += definition_count(images[i]);
+			blocks += block_count(images[i]);
+		}
+	return has_room(index, entries, blocks) ? 0 : rebuild(index, entries, blocks);
+}
+
 int link_index_add(struct link_index *index, struct link_image *image)
 {
-	struct table *table = atomic_load_explicit(&index->table, memory_order_relaxed);
 	uint64_t count = definition_count(image);
 	if (image->index_slot[index->kind] || image->home == LINK_HOME_SYMBOLS)
 		return 0;
-	if (!table || table->used + count > (table->mask + 1ull) / 4 * 3 ||
-		table->block_capacity - table->block_count < block_count(image) ||
-		index->dead > index->live + 1024) {
-		int result = rebuild(index, image);
+	if (!has_room(index, count, block_count(image))) {
+		int result = rebuild(index, count, block_count(image));
 		if (result)
 			return result;
-		table = atomic_load_explicit(&index->table, memory_order_relaxed);
 	}
+	struct table *table = atomic_load_explicit(&index->table, memory_order_relaxed);
 	uint32_t first = table->block_count;
 	if (!insert_image(table, image))
 		return -ENOMEM; /* cannot be: there was room */

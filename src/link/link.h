@@ -130,6 +130,9 @@ enum link_index_kind {
 struct link_index;
 struct link_index *link_index_new(enum link_index_kind kind);
 void link_index_free(struct link_index *index);
+/* Makes room for all of @images that are not there, at once. -ENOMEM. */
+int link_index_reserve(
+	struct link_index *index, struct link_image *const *images, unsigned count);
 /* Adds the definitions of @image, if they are not there. -ENOMEM. */
 int link_index_add(struct link_index *index, struct link_image *image);
 /* The caller waits for readers before the image goes. */
@@ -227,7 +230,8 @@ void link_symbol_list_free(struct link_symbol_list *list);
 struct link_bind_options {
 	struct link_scope *scope; /* where symbols are looked for; kept if lazy */
 	struct link_index *index; /* of LINK_INDEX_ALL, for large scopes; or NULL */
-	uint32_t mark;            /* the local images of the scope carry it */
+	uint32_t mark;            /* the images of the scope carry it, with their place */
+	bool index_has_globals;   /* the images of the global scope, too */
 	bool lazy;
 	bool no_resolvers; /* IFUNC resolvers are not called (fuzzing) */
 	/* An image that was bound to: it must stay as long as @user. Called once for each
@@ -249,15 +253,16 @@ int link_check_versions(struct link_image *image,
 	struct link_image *(*find_needed)(const char *name, void *data), void *data,
 	struct umod_error *error);
 /*
+ * Before the images of a load are bound: marks the images of options->scope with
+ * options->mark, and gives options->index up where walking the scope for each symbol is
+ * cheaper than filling and asking it.
+ */
+void link_mark_scope(struct link_bind_options *options);
+/*
  * Applies all relocations of @image but those that need an IFUNC resolver of an image
  * that is not bound yet: link_bind_ifuncs applies them after every image of the load was
  * bound and its text protected. Errors name the relocation, its place and its symbol.
  */
-/*
- * Whether asking an index for the symbols of those images of @scope that are not bound
- * yet is cheaper than walking the scope for each, its filling included.
- */
-bool link_wants_index(const struct link_scope *scope);
 int link_bind(struct link_image *image, const struct link_bind_options *options,
 	struct umod_error *error);
 bool link_has_deferred(const struct link_image *image);

@@ -10,7 +10,18 @@
 #define COST_INSERT  3
 #define COST_INDEXED 6
 
-bool link_wants_index(const struct link_scope *scope)
+/* From so many global images on they are asked by an index of their own. */
+#define GLOBALS_MARKED 64
+
+static void mark(struct link_image *image, uint32_t value, uint32_t *position)
+{
+	if (!image || image->mark == value)
+		return;
+	image->mark = value;
+	image->position = (*position)++;
+}
+
+static bool wants_index(const struct link_scope *scope)
 {
 	uint64_t walking = 0, indexed = 0;
 	for (unsigned i = 0; i < scope->count; i++) {
@@ -18,18 +29,51 @@ bool link_wants_index(const struct link_scope *scope)
 		const struct elf_view *view = &image->view;
 		uint64_t undefined =
 			view->has_gnu_hash ? view->gnu.symbol_offset : view->symbol_count;
-		uint64_t defined = view->symbol_count - undefined;
+		uint64_t defined = view->symbol_count > undefined
+					   ? view->symbol_count - undefined
+					   : 0;
 		if (!image->index_slot[LINK_INDEX_ALL])
 			indexed += defined * COST_INSERT;
 		if (image->bound)
 			continue;
-		/* Half of the scope is walked for a name that is there, all for one that
-		 * is in the global scope only; own definitions as far as the image
-		 * itself. */
+		/* Half of the scope is walked for a name that is there; for own
+		 * definitions what comes before the image itself. */
 		walking += undefined * scope->count / 2 + defined / 4 * i;
 		indexed += (undefined + defined / 4) * COST_INDEXED;
 	}
 	return walking > indexed;
+}
+
+void link_mark_scope(struct link_bind_options *options)
+{
+	const struct link_scope *scope = options->scope;
+	unsigned globals = scope->globals ? link_globals_count(scope->globals) : 0;
+	uint32_t position = 0;
+	if (options->index && !wants_index(scope))
+		options->index = NULL;
+	options->index_has_globals = options->index && globals <= GLOBALS_MARKED;
+	for (unsigned i = 0; scope->local_first && i < scope->count; i++)
+		mark(scope->images[i], options->mark, &position);
+	for (unsigned i = 0; options->index_has_globals && i < globals; i++)
+		mark(link_globals_at(scope->globals, i), options->mark, &position);
+	for (unsigned i = 0; i < scope->count; i++)
+		mark(scope->images[i], options->mark, &position);
+}
+
+static int fill_index(struct link_binder *b)
+{
+	const struct link_scope *scope = b->scope;
+	struct link_index *index = b->options->index;
+	int result = link_index_reserve(index, scope->images, scope->count);
+	for (unsigned i = 0; !result && i < scope->count; i++)
+		result = link_index_add(index, scope->images[i]);
+	unsigned globals =
+		b->options->index_has_globals ? link_globals_count(scope->globals) : 0;
+	for (unsigned i = 0; !result && i < globals; i++)
+		if (link_globals_at(scope->globals, i))
+			result =
+				link_index_add(index, link_globals_at(scope->globals, i));
+	return result;
 }
 
 int link_resolve_begin(struct link_binder *b)
@@ -42,9 +86,11 @@ int link_resolve_begin(struct link_binder *b)
 		((local_at_start && scope->count && scope->images[0] == b->image) ||
 			b->view->symbolic);
 	b->use_index = b->options->index != NULL;
-	int result = scope->globals ? link_globals_prepare(scope->globals) : 0;
-	for (unsigned i = 0; !result && b->use_index && i < scope->count; i++)
-		result = link_index_add(b->options->index, scope->images[i]);
+	int result = 0;
+	if (scope->globals && !b->options->index_has_globals)
+		result = link_globals_prepare(scope->globals);
+	if (!result && b->use_index)
+		result = fill_index(b);
 	return result ? base_error(b->error, UMOD_STAGE_BIND, result, b->image->path,
 				"no memory for the symbol index")
 		      : 0;
@@ -159,17 +205,6 @@ static const struct link_ahead *find_ahead(struct link_binder *b, uint32_t symbo
 
 /* ---- searching ---- */
 
-/* As elf_view_maybe_has for a hash whose bit 0 is not known. */
-static bool maybe_has_either(const struct elf_view *view, uint32_t hash)
-{
-	const struct elf_gnu_hash *gnu = &view->gnu;
-	if (!view->has_gnu_hash)
-		return true;
-	uint64_t word = gnu->bloom[hash / 64 & (gnu->bloom_words - 1)];
-	return (word >> (hash & 62) & 3) &&
-	       (gnu->bloom_shift == 0 || (word >> (hash >> gnu->bloom_shift & 63) & 1));
-}
-
 static bool globals_maybe_have(
 	const struct link_globals *globals, uint32_t hash, const struct link_image *self)
 {
@@ -181,7 +216,7 @@ static bool globals_maybe_have(
 		if (image == self)
 			return false;
 		if (image && (image->home == LINK_HOME_SYMBOLS ||
-				     maybe_has_either(&image->view, hash)))
+				     elf_view_maybe_has_either(&image->view, hash)))
 			return true;
 	}
 	return false;
@@ -191,12 +226,13 @@ static bool globals_maybe_have(
 static bool is_own(struct link_binder *b, uint32_t hash)
 {
 	const struct link_scope *scope = b->scope;
+	bool globals_first = !scope->local_first && !b->options->index_has_globals;
 	if (b->self_first)
 		return true;
-	if (scope->lent || (!scope->local_first &&
-				   globals_maybe_have(scope->globals, hash, b->image)))
+	if (scope->lent ||
+		(globals_first && globals_maybe_have(scope->globals, hash, b->image)))
 		return false;
-	if (b->image->global_order && !scope->local_first)
+	if (b->image->global_order && globals_first)
 		return true;
 	if (b->use_index) {
 		struct link_index_cursor cursor = { 0 };
@@ -210,7 +246,7 @@ static bool is_own(struct link_binder *b, uint32_t hash)
 		return !cursor.overflow;
 	}
 	for (unsigned i = 0; i < scope->count && scope->images[i] != b->image; i++)
-		if (maybe_has_either(&scope->images[i]->view, hash))
+		if (elf_view_maybe_has_either(&scope->images[i]->view, hash))
 			return false;
 	return true;
 }
@@ -232,10 +268,9 @@ static bool candidate_matches(struct link_image *image, uint32_t index,
 	return true;
 }
 
-/* The local part of the scope, through the index: the match that comes first in it. */
-static bool find_local_indexed(struct link_binder *b,
-	const struct elf_reference *reference, const struct link_image *skip,
-	struct link_definition *out)
+/* Those of the scope that are marked, through the index: the match that comes first. */
+static bool find_indexed(struct link_binder *b, const struct elf_reference *reference,
+	const struct link_image *skip, struct link_definition *out)
 {
 	struct link_index_cursor cursor = { 0 };
 	struct link_image *image;
@@ -267,11 +302,13 @@ static bool find(struct link_binder *b, const struct elf_reference *reference,
 		return link_scope_find(scope, reference, skip, out);
 	if (scope->lent && link_image_find(scope->lent, reference, out))
 		return true;
-	if (scope->local_first && find_local_indexed(b, reference, skip, out))
+	if (b->options->index_has_globals)
+		return find_indexed(b, reference, skip, out);
+	if (scope->local_first && find_indexed(b, reference, skip, out))
 		return true;
 	if (scope->globals && link_globals_find(scope->globals, reference, skip, out))
 		return true;
-	return !scope->local_first && find_local_indexed(b, reference, skip, out);
+	return !scope->local_first && find_indexed(b, reference, skip, out);
 }
 
 /* The version that the image asks of symbol @index. */

@@ -86,6 +86,7 @@ static int make_scope(struct load *load)
 		return base_error(load->error, UMOD_STAGE_BIND, -ENOMEM, load->root->path,
 			"no memory for its scope");
 	load->bind = (struct link_bind_options){ .scope = load->scope,
+		.index = load->space->index,
 		.mark = registry_next_visit(),
 		.lazy = load->flags & UMOD_LOAD_LAZY,
 		.no_resolvers = load->no_resolvers,
@@ -93,15 +94,10 @@ static int make_scope(struct load *load)
 		.unique = unique,
 		.last_resort = load->no_needs ? NULL : last_resort,
 		.data = load };
-	if (link_wants_index(load->scope))
-		load->bind.index = load->space->index;
-	for (unsigned i = 0; i < load->scope->count; i++) {
-		struct link_image *image = load->scope->images[i];
-		image->mark = load->bind.mark;
-		image->position = i;
+	link_mark_scope(&load->bind);
+	for (unsigned i = 0; i < load->scope->count; i++)
 		base_trace(BASE_TRACE_SCOPES, "%s: scope %u: %s", load->root->path, i,
-			image->path);
-	}
+			load->scope->images[i]->path);
 	return 0;
 }
 
