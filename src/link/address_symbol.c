@@ -38,7 +38,8 @@ static uint64_t symbol_bytes(const Elf64_Sym *symbol)
 
 static bool contains(const Elf64_Sym *symbol, uint64_t value)
 {
-	return value - symbol->st_value < symbol_bytes(symbol);
+	return value >= symbol->st_value &&
+	       value - symbol->st_value < symbol_bytes(symbol);
 }
 
 /* Stable, by value, 11 bits at a time. The result is in the one that it returns. */

@@ -14,7 +14,8 @@
 /* Entries of one key that are kept; more of them are found by walking the scope. */
 #define SAME_KEY 8
 /* Symbols of an image are numbered from a multiple of this on. */
-#define NUMBER_SHIFT 9
+#define NUMBER_SHIFT  9
+#define BLOCK_SYMBOLS (1u << NUMBER_SHIFT)
 
 struct entry {
 	_Atomic uint32_t key; /* hash | 1; 0: empty */
@@ -33,6 +34,7 @@ struct table {
 	size_t bytes;
 	struct entry *slots;
 	struct block *blocks;
+	uint64_t *shared; /* a bit by number: the hash of this symbol is not its alone */
 };
 
 struct link_index {
@@ -76,7 +78,7 @@ static struct table *new_table(uint64_t entries, uint64_t blocks)
 	while (slots * 3 / 4 < entries)
 		slots *= 2;
 	size_t bytes = sizeof(struct table) + slots * sizeof(struct entry) +
-		       blocks * sizeof(struct block);
+		       blocks * (sizeof(struct block) + BLOCK_SYMBOLS / 8);
 	bytes = base_align_up(bytes, BASE_PAGE_BYTES);
 	void *memory;
 	if (slots > UINT32_MAX / 2 || blocks > UINT32_MAX >> NUMBER_SHIFT ||
@@ -90,12 +92,18 @@ static struct table *new_table(uint64_t entries, uint64_t blocks)
 	table->block_capacity = (unsigned)blocks;
 	table->slots = (void *)(table + 1);
 	table->blocks = (void *)(table->slots + slots);
+	table->shared = (void *)(table->blocks + blocks);
 	return table;
 }
 
 static uint32_t place(const struct table *table, uint32_t key)
 {
 	return (uint32_t)((key * 0x9e3779b1u) >> 7) & table->mask;
+}
+
+static void set_shared(struct table *table, uint32_t number)
+{
+	table->shared[number / 64] |= (uint64_t)1 << number % 64;
 }
 
 /* False when the table has no room. */
@@ -105,8 +113,12 @@ static bool insert(struct table *table, uint32_t hash, uint32_t number)
 	unsigned same = 0;
 	while ((found = atomic_load_explicit(
 			&table->slots[at].key, memory_order_relaxed))) {
-		if (found == key && ++same == SAME_KEY)
-			return true;
+		if (found == key) {
+			set_shared(table, table->slots[at].number);
+			set_shared(table, number);
+			if (++same == SAME_KEY)
+				return true;
+		}
 		at = (at + 1) & table->mask;
 	}
 	if (table->used >= (table->mask + 1ull) / 4 * 3)
@@ -250,6 +262,16 @@ void link_index_remove(struct link_index *index, struct link_image *image)
 	image->index_slot[index->kind] = 0;
 	index->live -= definition_count(image);
 	index->dead += definition_count(image);
+}
+
+bool link_index_is_shared(
+	const struct link_index *index, const struct link_image *image, uint32_t symbol)
+{
+	const struct table *table =
+		atomic_load_explicit(&index->table, memory_order_acquire);
+	uint32_t number = ((image->index_slot[index->kind] - 1) << NUMBER_SHIFT) + symbol;
+	return !image->index_slot[index->kind] || symbol >= image->view.symbol_count ||
+	       table->shared[number / 64] >> number % 64 & 1;
 }
 
 void link_index_prefetch(const struct link_index *index, uint32_t hash)

@@ -137,6 +137,12 @@ int link_index_reserve(
 int link_index_add(struct link_index *index, struct link_image *image);
 /* The caller waits for readers before the image goes. */
 void link_index_remove(struct link_index *index, struct link_image *image);
+/*
+ * False: no other image of the index has, or had since it was last rebuilt, a definition
+ * with the hash of symbol @symbol of @image. Under the load lock.
+ */
+bool link_index_is_shared(
+	const struct link_index *index, const struct link_image *image, uint32_t symbol);
 /* Fetches the place of @hash into the cache. */
 void link_index_prefetch(const struct link_index *index, uint32_t hash);
 /*

@@ -152,7 +152,7 @@ static void hash_names(struct link_binder *b, unsigned n)
 			ahead->hash = base_gnu_hash(name, length);
 			ahead->has_name = at + length < view->string_bytes;
 		}
-		if (b->use_index)
+		if (b->use_index && !ahead->is_own)
 			link_index_prefetch(b->options->index, ahead->hash);
 	}
 }
@@ -223,7 +223,7 @@ static bool globals_maybe_have(
 }
 
 /* No image before this one in its scope can define @hash. */
-static bool is_own(struct link_binder *b, uint32_t hash)
+static bool is_own(struct link_binder *b, uint32_t index, uint32_t hash)
 {
 	const struct link_scope *scope = b->scope;
 	bool globals_first = !scope->local_first && !b->options->index_has_globals;
@@ -233,6 +233,8 @@ static bool is_own(struct link_binder *b, uint32_t hash)
 		(globals_first && globals_maybe_have(scope->globals, hash, b->image)))
 		return false;
 	if (b->image->global_order && globals_first)
+		return true;
+	if (b->use_index && !link_index_is_shared(b->options->index, b->image, index))
 		return true;
 	if (b->use_index) {
 		struct link_index_cursor cursor = { 0 };
@@ -409,7 +411,7 @@ int link_resolve(
 		return 0;
 	if (defined && !copy && ELF64_ST_BIND(symbol->st_info) != STB_GNU_UNIQUE &&
 		elf_symbol_is_definition(symbol) && own_hash(view, index, &hash) &&
-		is_own(b, hash))
+		is_own(b, index, hash))
 		return 0;
 	return look_up(b, index, symbol, ahead, copy, out);
 }

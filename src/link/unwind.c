@@ -16,8 +16,27 @@ typedef int find_object_function(void *address, struct dl_find_object *result);
 static _Atomic(find_object_function *) host_find_object;
 static _Atomic uint64_t adds, subs; /* of umod's images, as dlpi_adds and dlpi_subs */
 
-UMOD_EXPORT int _dl_find_object(void *address, struct dl_find_object *result);
-UMOD_EXPORT int dl_iterate_phdr(
+/*
+ * Under ThreadSanitizer, which calls dl_iterate_phdr before code that it instrumented can
+ * run, the names stay hidden, and unwinders are served as if libumod had come late.
+ */
+#if defined(__SANITIZE_THREAD__)
+#define UNDER_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define UNDER_TSAN 1
+#endif
+#endif
+#ifdef UNDER_TSAN
+#define ANSWER(name) link_tsan_##name
+enum { ANSWERS = false };
+#else
+#define ANSWER(name) name
+enum { ANSWERS = true };
+#endif
+
+UMOD_EXPORT int ANSWER(_dl_find_object)(void *address, struct dl_find_object *result);
+UMOD_EXPORT int ANSWER(dl_iterate_phdr)(
 	int (*callback)(struct dl_phdr_info *, size_t, void *), void *data);
 
 static __attribute__((noinline)) find_object_function *find_host_function(void)
@@ -48,7 +67,7 @@ static bool find_own(uintptr_t address, struct dl_find_object *result)
 	return found;
 }
 
-int _dl_find_object(void *address, struct dl_find_object *result)
+int ANSWER(_dl_find_object)(void *address, struct dl_find_object *result)
 {
 	if (link_address_any() && find_own((uintptr_t)address, result))
 		return 0;
@@ -124,7 +143,8 @@ int link_iterate_phdr(int (*callback)(struct dl_phdr_info *, size_t, void *), vo
 	return result;
 }
 
-int dl_iterate_phdr(int (*callback)(struct dl_phdr_info *, size_t, void *), void *data)
+int ANSWER(dl_iterate_phdr)(
+	int (*callback)(struct dl_phdr_info *, size_t, void *), void *data)
 {
 	return link_iterate_phdr(callback, data);
 }
@@ -260,7 +280,7 @@ static void follow_libgcc(void)
 void link_unwind_add(struct link_image *image)
 {
 	atomic_fetch_add(&adds, 1);
-	if (link_host_interposes())
+	if (ANSWERS && link_host_interposes())
 		return;
 	follow_libgcc();
 	if (libgcc.bias)
