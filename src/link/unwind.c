@@ -54,14 +54,13 @@ static bool find_own(uintptr_t address, struct dl_find_object *result)
 	bool found = image && image->home != LINK_HOME_HOST;
 	if (found) {
 		uint64_t frames = image->view.eh_frame_hdr_vaddr;
-		*result = (struct dl_find_object){
-			.dlfo_map_start = (void *)image->start,
-			.dlfo_map_end = (void *)image->end,
-			.dlfo_link_map = &image->map,
-			.dlfo_eh_frame = image->view.eh_frame_hdr_bytes
-						 ? (void *)(image->bias + frames)
-						 : NULL,
-		};
+		result->dlfo_flags = 0;
+		result->dlfo_map_start = (void *)image->start;
+		result->dlfo_map_end = (void *)image->end;
+		result->dlfo_link_map = &image->map;
+		result->dlfo_eh_frame = image->view.eh_frame_hdr_bytes
+						? (void *)(image->bias + frames)
+						: NULL;
 	}
 	base_reader_leave(reader);
 	return found;
