@@ -99,12 +99,17 @@ static void print_versions(const struct umod_image *image)
 	}
 }
 
+/* An empty line stands between files. */
 static void print_info(const char *path, const struct umod_image *image,
 	const struct umod_image_info *info)
 {
+	static bool again;
 	enum umod_need_kind kind;
 	const char *need;
 
+	if (again)
+		putchar('\n');
+	again = true;
 	tool_colour(TOOL_BOLD);
 	tool_print(stdout, path);
 	tool_colour(TOOL_PLAIN);
@@ -275,8 +280,6 @@ static int run(int argc, char **argv)
 		json_open("files", '[');
 	}
 	for (int i = optind; i < argc && !tool_output_failed(); i++) {
-		if (!json && i > optind)
-			putchar('\n');
 		if (describe(argv[i], json) != TOOL_OK)
 			status = TOOL_FAILED;
 	}

@@ -121,7 +121,7 @@ static void draw_record(const struct record *record, const struct record *node)
 	if (is_missing(record)) {
 		tool_colour(TOOL_RED);
 		tool_print(stdout, record->name);
-		fputs(" => missing: ", stdout);
+		fputs(" => ", stdout);
 		tool_print(stdout, record->how);
 		tool_colour(TOOL_PLAIN);
 		putchar('\n');

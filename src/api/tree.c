@@ -225,6 +225,21 @@ static int node_add(struct tree *tree, char *path, const struct stat *st,
 	return node->asker.soname ? name_add(tree, node->asker.soname, node, NULL) : 0;
 }
 
+/* In one word each, as the header promises; messages use longer names. */
+static const char *how_name(enum find_how how)
+{
+	static const char *const names[] = {
+		[FIND_PATH] = "path",
+		[FIND_RPATH] = "rpath",
+		[FIND_LIBRARY_PATH] = "library path",
+		[FIND_RUNPATH] = "runpath",
+		[FIND_CACHE] = "cache",
+		[FIND_DEFAULT] = "default",
+	};
+
+	return (unsigned)how < base_array_count(names) ? names[how] : "unknown";
+}
+
 static int find(struct tree *tree, const char *name, const struct find_asker *asker,
 	struct find_result *found, struct umod_error *error)
 {
@@ -246,7 +261,7 @@ static int need_new(struct tree *tree, struct tree_node *user, const char *name)
 
 	if (result == 0) {
 		node = file_find(tree, &found.st);
-		how = node ? "seen before" : find_how_name(found.how);
+		how = node ? "seen before" : how_name(found.how);
 		if (!node) {
 			char *path = found.path;
 			found.path = NULL;
@@ -310,7 +325,7 @@ static int start(struct tree *tree, const char *path)
 		result = node_add(tree, taken, &found.st, NULL, &root, tree->error);
 		if (!result)
 			result = tree->visit(0, path, root->path,
-				is_host(tree, root) ? "host" : find_how_name(found.how),
+				is_host(tree, root) ? "host" : how_name(found.how),
 				tree->data);
 	}
 	find_result_clear(&found);
