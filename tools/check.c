@@ -43,19 +43,29 @@ static void print_ms(uint64_t ns)
 		(unsigned long long)(ns / 1000 % 1000));
 }
 
-static void print_reason(const struct check *check, const struct trial *trial)
+static void print_us(uint64_t ns)
+{
+	printf("%llu.%01llu us", (unsigned long long)(ns / 1000),
+		(unsigned long long)(ns / 100 % 10));
+}
+
+static void print_reason(const struct check *check, const struct trial *trial,
+	enum trial_loader loader, const char *path)
 {
 	enum umod_stage stage = trial_stage(trial);
 	const struct trial_report *report = &trial->report;
 
-	if (trial->outcome != TRIAL_UNTRIED && stage != UMOD_STAGE_NONE)
+	/* dlopen does not say where it was, only that it was done. */
+	if (trial->outcome != TRIAL_UNTRIED && stage != UMOD_STAGE_NONE &&
+		(loader == TRIAL_UMOD || stage == UMOD_STAGE_UNLOAD))
 		printf(" in %s", umod_stage_name(stage));
 	fputs(": ", stdout);
 	switch (trial->outcome) {
 	case TRIAL_OK:
 		break;
 	case TRIAL_REFUSED:
-		if (report->error.subject[0]) {
+		if (report->error.subject[0] &&
+			strcmp(report->error.subject, path) != 0) {
 			tool_print(stdout, report->error.subject);
 			fputs(": ", stdout);
 		}
@@ -75,8 +85,8 @@ static void print_reason(const struct check *check, const struct trial *trial)
 	}
 }
 
-static void print_trial(
-	const struct check *check, const struct trial *trial, enum trial_loader loader)
+static void print_trial(const struct check *check, const struct trial *trial,
+	enum trial_loader loader, const char *path)
 {
 	const struct trial_report *report = &trial->report;
 
@@ -89,8 +99,7 @@ static void print_trial(
 		fputs(", ", stdout);
 		print_ms(report->load_ns + report->unload_ns);
 	} else {
-		/* dlopen does not say where it was. */
-		print_reason(check, trial);
+		print_reason(check, trial, loader, path);
 	}
 	if (loader == TRIAL_UMOD && trial->outcome == TRIAL_OK && report->stays) {
 		fputs(", stays: ", stdout);
@@ -112,7 +121,7 @@ static void print_stages(const struct trial_report *report)
 			continue;
 		printf("%s%s ", first ? "    " : ", ",
 			umod_stage_name((enum umod_stage)stage));
-		print_ms(ns);
+		print_us(ns);
 		first = false;
 	}
 	tool_colour(TOOL_PLAIN);
@@ -125,12 +134,12 @@ static void print_file(
 {
 	tool_print(stdout, path);
 	fputs(": ", stdout);
-	print_trial(check, &trials[TRIAL_UMOD], TRIAL_UMOD);
+	print_trial(check, &trials[TRIAL_UMOD], TRIAL_UMOD, path);
 	if (!check->quiet)
 		print_stages(&trials[TRIAL_UMOD].report);
 	if (check->options.compare) {
 		fputs("    dlopen: ", stdout);
-		print_trial(check, &trials[TRIAL_DLOPEN], TRIAL_DLOPEN);
+		print_trial(check, &trials[TRIAL_DLOPEN], TRIAL_DLOPEN, path);
 	}
 }
 
@@ -144,15 +153,14 @@ static void print_counts(const size_t *counts)
 		printf("%s%zu %s", first ? "" : ", ", counts[i], outcomes[i]);
 		first = false;
 	}
-	if (first)
-		fputs("0", stdout);
 }
 
 static void print_summary(const struct check *check)
 {
-	printf("%zu file%s: ", check->files, check->files == 1 ? "" : "s");
+	printf("%zu file%s%s", check->files, check->files == 1 ? "" : "s",
+		check->files ? ": " : "");
 	print_counts(check->counts[TRIAL_UMOD]);
-	if (check->options.compare) {
+	if (check->options.compare && check->files) {
 		fputs("; dlopen: ", stdout);
 		print_counts(check->counts[TRIAL_DLOPEN]);
 		printf("; worse than dlopen: %zu", check->worse);

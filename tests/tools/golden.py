@@ -16,7 +16,7 @@ import sys
 
 def normal(text, folder):
     text = text.replace(str(folder), "DIR").replace(os.path.realpath(folder), "DIR")
-    text = re.sub(r"\b\d+\.\d{3} ms", "T ms", text)
+    text = re.sub(r"\b\d+\.\d+ (ms|us)\b", r"T \1", text)
     text = re.sub(r'("\w+_ns"|"(?:%s)"): \d+' % "|".join(
         "open validate describe admit map bind protect publish init live".split()),
         r"\1: T", text)
