@@ -73,7 +73,8 @@ struct link_image {
 
 	/* unwinder, debugger */
 	struct link_map map; /* what gdb and dlfcn callers see; l_name == path */
-	bool published, frames_registered;
+	bool published;
+	const void *frames; /* registered with libgcc_s, or NULL */
 	_Atomic(struct link_address_index *) address_index;
 
 	/* run */

@@ -36,10 +36,11 @@ void link_unpublish(struct link_image *image)
 			link_unwind_remove(image);
 			link_debugger_remove(image);
 		}
-		base_reader_wait();
-		link_address_reclaim();
 		image->published = false;
 	}
+	/* Also for one that was never published: other searches may have found it. */
+	base_reader_wait();
+	link_address_reclaim();
 	link_address_index_free(image);
 }
 

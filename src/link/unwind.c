@@ -215,11 +215,10 @@ static bool frames_end(const struct link_image *image, uint64_t start)
 static void register_frames(struct link_image *image)
 {
 	uint64_t vaddr;
-	if (image->frames_registered || !frames_vaddr(image, &vaddr) ||
-		!frames_end(image, vaddr))
+	if (image->frames || !frames_vaddr(image, &vaddr) || !frames_end(image, vaddr))
 		return;
-	libgcc.add((const void *)(image->bias + vaddr));
-	image->frames_registered = true;
+	image->frames = (const void *)(image->bias + vaddr);
+	libgcc.add(image->frames);
 }
 
 static void *find_function(const struct elf_view *view, const char *name)
@@ -266,7 +265,7 @@ static void follow_libgcc(void)
 	if (libgcc.bias == before)
 		return;
 	for (struct link_image *i = link_debugger_first(); i; i = link_debugger_next(i)) {
-		i->frames_registered = false;
+		i->frames = NULL;
 		if (libgcc.bias)
 			register_frames(i);
 	}
@@ -289,12 +288,11 @@ void link_unwind_add(struct link_image *image)
 void link_unwind_remove(struct link_image *image)
 {
 	atomic_fetch_add(&subs, 1);
-	if (!image->frames_registered)
+	if (!image->frames)
 		return;
+	/* libgcc_s aborts when asked to forget what it does not know. */
 	follow_libgcc();
-	/* It aborts when asked to forget what it does not know. */
-	uint64_t vaddr;
-	if (image->frames_registered && libgcc.bias && frames_vaddr(image, &vaddr))
-		libgcc.remove((const void *)(image->bias + vaddr));
-	image->frames_registered = false;
+	if (image->frames && libgcc.bias)
+		libgcc.remove(image->frames);
+	image->frames = NULL;
 }
