@@ -46,7 +46,8 @@ static struct {
 #define AVX512CD (1u << 28)
 #define AVX512BW (1u << 30)
 #define AVX512VL (1u << 31)
-#define AVX512   (AVX512F | AVX512DQ | AVX512PF | AVX512ER | AVX512CD | AVX512BW | AVX512VL)
+/* All that the wide registers carry. */
+#define AVX512 (AVX512F | AVX512DQ | AVX512PF | AVX512ER | AVX512CD | AVX512BW | AVX512VL)
 /* CPUID leaf 0x80000001, ECX. */
 #define LAHF64 (1u << 0)
 #define LZCNT  (1u << 5)
