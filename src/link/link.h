@@ -345,6 +345,9 @@ struct link_host_object {
 /* Calls @visit for each, in link map order. */
 int link_host_visit(
 	int (*visit)(const struct link_host_object *object, void *data), void *data);
+/* ld.so's own _dl_find_object: what it holds at @address. 0 or -1; any handler. */
+struct dl_find_object;
+int link_host_find(void *address, struct dl_find_object *result);
 /* The file that the process runs, or ""; static. */
 const char *link_host_program_path(void);
 /* Number of objects that ld.so has ever added and removed; changes when the list does. */

@@ -47,6 +47,15 @@ static __attribute__((noinline)) find_object_function *find_host_function(void)
 	return found;
 }
 
+int link_host_find(void *address, struct dl_find_object *result)
+{
+	find_object_function *host =
+		atomic_load_explicit(&host_find_object, memory_order_acquire);
+	if (base_unlikely(!host))
+		host = find_host_function();
+	return host ? host(address, result) : -1;
+}
+
 static bool find_own(uintptr_t address, struct dl_find_object *result)
 {
 	struct base_reader *reader = base_reader_enter();
@@ -70,11 +79,7 @@ int ANSWER(_dl_find_object)(void *address, struct dl_find_object *result)
 {
 	if (link_address_any() && find_own((uintptr_t)address, result))
 		return 0;
-	find_object_function *host =
-		atomic_load_explicit(&host_find_object, memory_order_acquire);
-	if (base_unlikely(!host))
-		host = find_host_function();
-	return host ? host(address, result) : -1;
+	return link_host_find(address, result);
 }
 
 /* ---- dl_iterate_phdr ---- */
