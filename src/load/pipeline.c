@@ -65,8 +65,10 @@ static bool last_resort(const struct elf_reference *reference,
 	if (!((struct load *)data)->space->is_process || reference->version)
 		return false;
 	void *address = dlsym(RTLD_DEFAULT, reference->name);
-	if (!address)
+	if (!address) {
+		dlerror(); /* a failed look-up of ours is not the program's affair */
 		return false;
+	}
 	static struct link_image host = { .home = LINK_HOME_HOST,
 		.path = "the host",
 		.name = "the host",
