@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # completion.bash UMOD SCRIPT: what bash offers for words that were begun.
 set -u
-umod=$1
+umod=$(realpath "$1")
 # shellcheck source=/dev/null
 source "$2"
 number=0 bad=0
