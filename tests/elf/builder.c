@@ -268,9 +268,9 @@ static void make_relocations(struct builder_file *file)
 		0);
 	set_rela(&rela[BUILDER_RELA_IRELATIVE], data + 56, 0, R_X86_64_IRELATIVE,
 		BUILDER_TEXT_VADDR(BUILDER_CODE_RESOLVER));
-	set_rela(&file->t.plt[BUILDER_PLT_GETPID], BUILDER_DATA_VADDR(r.plt_got) + 24,
+	set_rela(&file->t.plt[BUILDER_PLT_GETPID], BUILDER_DATA_VADDR(plt_got) + 24,
 		BUILDER_SYM_GETPID, R_X86_64_JUMP_SLOT, 0);
-	set_rela(&file->t.plt[BUILDER_PLT_VALUE], BUILDER_DATA_VADDR(r.plt_got) + 32,
+	set_rela(&file->t.plt[BUILDER_PLT_VALUE], BUILDER_DATA_VADDR(plt_got) + 32,
 		BUILDER_SYM_VALUE, R_X86_64_JUMP_SLOT, 0);
 	/* Four words of the arrays; then word 8 of the data, and 9 and 11 by a bitmap. */
 	file->t.relr[0] = BUILDER_DATA_VADDR(r.init_array);
@@ -304,7 +304,7 @@ static void make_dynamic(struct builder_file *file, const struct names *names)
 		[BUILDER_DYN_STRSZ] = { DT_STRSZ, { sizeof(file->t.strings) } },
 		[BUILDER_DYN_SYMTAB] = { DT_SYMTAB, { BUILDER_AT(t.symbols) } },
 		[BUILDER_DYN_SYMENT] = { DT_SYMENT, { sizeof(Elf64_Sym) } },
-		[BUILDER_DYN_PLTGOT] = { DT_PLTGOT, { BUILDER_DATA_VADDR(r.plt_got) } },
+		[BUILDER_DYN_PLTGOT] = { DT_PLTGOT, { BUILDER_DATA_VADDR(plt_got) } },
 		[BUILDER_DYN_JMPREL] = { DT_JMPREL, { BUILDER_AT(t.plt) } },
 		[BUILDER_DYN_PLTRELSZ] = { DT_PLTRELSZ, { sizeof(file->t.plt) } },
 		[BUILDER_DYN_PLTREL] = { DT_PLTREL, { DT_RELA } },
@@ -341,7 +341,7 @@ static void put_rip(uint8_t *code, uint64_t vaddr, uint64_t target)
 static void make_text(struct builder_file *file)
 {
 	uint8_t *text = file->text;
-	uint64_t plt_got = BUILDER_DATA_VADDR(r.plt_got);
+	uint64_t plt_got = BUILDER_DATA_VADDR(plt_got);
 	memset(text, 0xcc, sizeof(file->text));
 	text[BUILDER_CODE_INIT] = text[BUILDER_CODE_FINI] = 0xc3;   /* ret */
 	memcpy(text + BUILDER_CODE_VALUE, "\xb8\x2a\0\0\0\xc3", 6); /* mov eax, 42; ret */
@@ -367,9 +367,9 @@ static void make_text(struct builder_file *file)
 		text[at + 7] = (uint8_t)i;
 		put_rip(text + at + 12, BUILDER_TEXT_VADDR(at + 12),
 			BUILDER_TEXT_VADDR(BUILDER_CODE_PLT));
-		file->r.plt_got[3 + i] = BUILDER_TEXT_VADDR(at + 6);
+		file->plt_got[3 + i] = BUILDER_TEXT_VADDR(at + 6);
 	}
-	file->r.plt_got[0] = BUILDER_DATA_VADDR(r.dynamic);
+	file->plt_got[0] = BUILDER_DATA_VADDR(r.dynamic);
 }
 
 static void make_frames(struct builder_file *file)

@@ -181,7 +181,6 @@ struct builder_relro {
 	uint64_t tls[2];
 	uint64_t init_array[2], fini_array[2];
 	Elf64_Dyn dynamic[BUILDER_DYN_COUNT];
-	uint64_t plt_got[3 + BUILDER_PLT_COUNT];
 	uint64_t got[16];
 };
 
@@ -196,12 +195,15 @@ struct builder_file {
 		uint8_t relro_page[BUILDER_PAGE];
 	};
 	uint64_t data[BUILDER_DATA_WORDS];
+	uint64_t plt_got[3 + BUILDER_PLT_COUNT]; /* behind what becomes read-only */
 };
 
 /* The offset of a member, given as @t.rela and the like, and its address in the image. */
 #define BUILDER_AT(member)         offsetof(struct builder_file, member)
 #define BUILDER_DATA_VADDR(member) (BUILDER_AT(member) + BUILDER_DATA_BIAS)
-#define BUILDER_TEXT_VADDR(at)     (BUILDER_AT(text) + BUILDER_TEXT_BIAS + (at))
+#define BUILDER_END_VADDR \
+	(sizeof(struct builder_file) + BUILDER_DATA_BIAS + BUILDER_BSS_BYTES)
+#define BUILDER_TEXT_VADDR(at) (BUILDER_AT(text) + BUILDER_TEXT_BIAS + (at))
 
 /* Where code lies in the text page. */
 enum {

@@ -123,7 +123,7 @@ static void check_relocated(struct umod_module *module)
 	uintptr_t bias = info.load_bias;
 	const uint64_t *data = (const uint64_t *)(bias + BUILDER_DATA_VADDR(data));
 	const uint64_t *got = (const uint64_t *)(bias + BUILDER_DATA_VADDR(r.got));
-	const uint64_t *plt = (const uint64_t *)(bias + BUILDER_DATA_VADDR(r.plt_got));
+	const uint64_t *plt = (const uint64_t *)(bias + BUILDER_DATA_VADDR(plt_got));
 	uint64_t at = bias + BUILDER_DATA_VADDR(data);
 	uint64_t value = bias + BUILDER_TEXT_VADDR(BUILDER_CODE_VALUE);
 	CHECK_INT(data[0], at);
