@@ -193,13 +193,16 @@ const Elf64_Sym *link_address_symbol(struct link_image *image, uintptr_t address
 		return search_all(view, value);
 	if (index->count == 0 || value < index->starts[0] || value > UINT32_MAX)
 		return NULL;
-	uint32_t at = 0;
+	const uint32_t *at = index->starts;
 	for (uint32_t left = index->count; left > 1;) {
-		uint32_t half = left / 2;
-		at += half & -(uint32_t)(index->starts[at + half] <= value);
-		left -= half;
+		const uint32_t *next = at + left / 2;
+		uint32_t probe = *next;
+		/* As in address.c: a move by condition, not a jump. */
+		__asm__("" : "+r"(next), "+r"(probe));
+		at = probe <= (uint32_t)value ? next : at;
+		left -= left / 2;
 	}
-	const Elf64_Sym *symbol = &view->symbols[index->symbols[at]];
+	const Elf64_Sym *symbol = &view->symbols[index->symbols[at - index->starts]];
 	return contains(symbol, value) ? symbol : NULL;
 }
 

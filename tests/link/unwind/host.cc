@@ -7,6 +7,7 @@
 
 #include <umod/umod.h>
 
+#include <atomic>
 #include <dlfcn.h>
 #include <execinfo.h>
 #include <link.h>
@@ -17,7 +18,7 @@
 #include <string.h>
 #include <thread>
 
-static int failures;
+static std::atomic<int> failures;
 static std::string where;
 
 #define CHECK(c)                                                                       \
@@ -197,6 +198,52 @@ static void run(umod_namespace *space, const std::string &folder, bool late)
 	}
 }
 
+static int count_objects(dl_phdr_info *, size_t, void *data)
+{
+	++*(int *)data;
+	return 0;
+}
+
+/* Other threads throw, walk and trace while images come and go. */
+static void run_while_loading(umod_context *context, const std::string &folder)
+{
+	umod_namespace *held = nullptr;
+	if (UMOD(umod_namespace_new)(context, nullptr, &held, nullptr))
+		exit(1);
+	images i = load_images(held, folder);
+	std::atomic<bool> stop{ false };
+	std::atomic<int> thrown{ 0 }, walked{ 0 };
+	std::thread throwing([&] {
+		for (; !stop; thrown++) {
+			CHECK(i.across(1) == 2);
+			through_the_host(i);
+		}
+	});
+	std::thread walking([&] {
+		for (; !stop; walked++) {
+			int objects = 0;
+			dl_iterate_phdr(count_objects, &objects);
+			CHECK(objects > 4);
+			backtraces(i);
+		}
+	});
+	for (int n = 0; n < 200 || thrown < 100 || walked < 100; n++) {
+		umod_namespace *space = nullptr;
+		UMOD(umod_namespace_new)(context, nullptr, &space, nullptr);
+		umod_module *module = load(space, folder + "/libthrow.so");
+		auto inside = (decltype(i.inside))symbol(module, "catch_inside");
+		CHECK(inside(n) == n + 1);
+		CHECK(UMOD(umod_module_unref)(module, nullptr) == 0);
+		UMOD(umod_namespace_unref)(space);
+	}
+	stop = true;
+	throwing.join();
+	walking.join();
+	UMOD(umod_module_unref)(i.thrower, nullptr);
+	UMOD(umod_module_unref)(i.catcher, nullptr);
+	UMOD(umod_namespace_unref)(held);
+}
+
 static void report(const std::string &what)
 {
 	static int before;
@@ -228,6 +275,9 @@ int main(int argc, char **argv)
 		report(where);
 		where = kind + ", new namespace";
 		run(space, argv[1], late);
+		report(where);
+		where = kind + ", while others load";
+		run_while_loading(context, argv[1]);
 		report(where);
 		UMOD(umod_namespace_unref)(space);
 		UMOD(umod_context_unref)(context);
