@@ -57,7 +57,10 @@ char *base_strndup(const char *s, size_t n)
 
 char *base_strdup(const char *s)
 {
-	return base_strndup(s, SIZE_MAX);
+	size_t bytes = strlen(s) + 1;
+	char *copy = base_alloc(bytes);
+
+	return copy ? memcpy(copy, s, bytes) : NULL;
 }
 
 char *base_printf(const char *format, ...)
