@@ -21,7 +21,8 @@ struct tls_index {
 
 const struct tls_vector tls_no_vector = { 0 };
 /* Never NULL, so that the fast path need not ask. */
-__thread struct tls_vector *link_tls_vector = (struct tls_vector *)&tls_no_vector;
+__thread struct tls_vector *link_tls_vector __attribute__((tls_model("initial-exec"))) =
+	(struct tls_vector *)&tls_no_vector;
 
 static struct tls_slot *slots; /* changed under both the load lock and the TLS lock */
 static unsigned slot_count, slot_capacity;

@@ -92,6 +92,9 @@ extern enum tls_reach tls_reach; /* chosen at setup; tests change it */
 void tls_threads_setup(void);
 /* Does @copy in every thread. Negative errno: it could not be done in all. */
 int tls_threads_copy(const struct tls_copy *copy);
+/* glibc's lock over its lists; false: not within a second. Nothing is taken inside. */
+bool tls_lists_lock(void);
+void tls_lists_unlock(void);
 void tls_copy_here(const struct tls_copy *copy, uintptr_t thread_pointer);
 
 /* ---- arch/ ---- */

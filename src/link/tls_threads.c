@@ -62,7 +62,7 @@ static int futex(_Atomic int *word, int operation, int value, const struct times
 }
 
 /* glibc's low-level lock: 0 free, 1 held, 2 held and perhaps waited for. */
-static bool lists_lock(void)
+bool tls_lists_lock(void)
 {
 	const struct timespec wait = { .tv_nsec = 10000000 };
 	uint64_t end = base_now_ns() + WAIT_NS;
@@ -77,7 +77,7 @@ static bool lists_lock(void)
 	return true;
 }
 
-static void lists_unlock(void)
+void tls_lists_unlock(void)
 {
 	if (atomic_exchange(lists.lock, 0) > 1)
 		futex(lists.lock, FUTEX_WAKE, 1, NULL);
@@ -110,10 +110,10 @@ static int walk_both(const struct tls_copy *copy)
 	int result = -EBUSY, found = 0;
 	sigfillset(&every);
 	pthread_sigmask(SIG_SETMASK, &every, &before);
-	if (lists_lock()) {
+	if (tls_lists_lock()) {
 		found = walk(lists.used, copy, self);
 		result = found < 0 ? found : walk(lists.user, copy, self);
-		lists_unlock();
+		tls_lists_unlock();
 	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (result < 0)

@@ -164,17 +164,19 @@ begin link_arch_tlsdesc_dynamic
 	addq	%rcx, %rax
 6:	subq	%fs:0, %rax
 	popq	%rdx
-	.cfi_remember_state
-	.cfi_adjust_cfa_offset -8
+	.cfi_def_cfa_offset 16
 	.cfi_restore rdx
 	popq	%rcx
-	.cfi_adjust_cfa_offset -8
+	.cfi_def_cfa_offset 8
 	.cfi_restore rcx
 	ret
-	.cfi_restore_state
+	/* Not by remember and restore: assemblers differ on offsets told after those. */
+	.cfi_def_cfa_offset 24
+	.cfi_offset rcx, -16
+	.cfi_offset rdx, -24
 7:	pushq	%rbx
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset rbx, 0
+	.cfi_def_cfa_offset 32
+	.cfi_offset rbx, -32
 	movq	%rsp, %rbx
 	.cfi_def_cfa_register rbx
 	save_registers
