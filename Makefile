@@ -12,7 +12,9 @@ all: $(BUILD)/release/build.ninja
 
 $(BUILD)/release/build.ninja:
 	@scripts/setup build
-	@meson setup $(BUILD)/release --prefix=$(PREFIX) --buildtype=release -Dtests=false
+	@mkdir -p $(BUILD)
+	@meson setup $(BUILD)/release --prefix=$(PREFIX) --buildtype=release -Dtests=false \
+		-Dwerror=false >$(BUILD)/release.log || { cat $(BUILD)/release.log; exit 1; }
 
 demo:
 	@scripts/demo $(BUILD)/release
@@ -37,6 +39,7 @@ fuzz: setup-test
 
 install: all
 	@meson install -C $(BUILD)/release --no-rebuild $(if $(DESTDIR),--destdir $(DESTDIR))
+	@[ -n "$(DESTDIR)" ] || PATH=$$PATH:/sbin ldconfig || true
 
 format:
 	@scripts/format
@@ -53,6 +56,7 @@ tidy: setup-test
 .PHONY: setup-build setup-test setup-census
 setup-build:
 	@scripts/setup build
+	@mkdir -p $(BUILD)
 setup-test:
 	@scripts/setup build test
 setup-census:
