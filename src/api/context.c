@@ -78,9 +78,19 @@ UMOD_EXPORT void umod_context_unref(struct umod_context *context)
 static int fill_context(struct umod_context *context,
 	const struct umod_context_options *options, struct umod_error *error)
 {
+	struct find_asker program = { .path = "/proc/self/exe", .is_main = true };
 	struct find_options find = { options->library_path, options->cache_path,
-		options->root };
-	int result = find_config_new(&find, &context->find, error);
+		options->root, &program };
+	registry_lock();
+	int result = registry_host_refresh(error);
+	const struct registry_host_object *object = registry_host_by_name("");
+	if (object) {
+		program.rpath = object->image.view.rpath;
+		program.runpath = object->image.view.runpath;
+	}
+	registry_unlock();
+	if (!result)
+		result = find_config_new(&find, &context->find, error);
 	if (!result)
 		result = registry_namespace_new(
 			context, NULL, true, &context->process, error);

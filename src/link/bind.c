@@ -514,6 +514,17 @@ static int apply_all(struct link_binder *b, const Elf64_Rela *rela, uint64_t cou
 
 /* ---- the procedure linkage table ---- */
 
+/* Slots that become read-only can only be filled before that. */
+static bool can_be_lazy(const struct elf_view *view)
+{
+	if (!view->plt_count || !view->plt_got_vaddr || view->flags & DF_BIND_NOW)
+		return false;
+	for (uint64_t i = 0; i < view->plt_count; i++)
+		if (view->plt[i].r_offset - view->relro_vaddr < view->relro_bytes)
+			return false;
+	return true;
+}
+
 /* A lazy slot leads to its PLT entry, which leads to the trampoline. */
 static int prepare_lazy(struct link_binder *b)
 {
@@ -610,8 +621,7 @@ int link_bind(struct link_image *image, const struct link_bind_options *options,
 			view->rela_count - view->relative_count);
 	if (result)
 		return result;
-	if (options->lazy && view->plt_count && view->plt_got_vaddr &&
-		!(view->flags & DF_BIND_NOW)) {
+	if (options->lazy && can_be_lazy(view)) {
 		image->scope = link_scope_ref(options->scope);
 		result = prepare_lazy(&b);
 	} else {
