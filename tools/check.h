@@ -34,9 +34,9 @@ struct trial_report {
 	} phase;
 	uint64_t stage_ns[UMOD_STAGE_COUNT];
 	uint64_t context_ns, load_ns, unload_ns;
-	int code;		 /* of the load: 0, or a negative errno */
+	int code;                /* of the load: 0, or a negative errno */
 	struct umod_error error; /* of dlopen: only the message */
-	int stays;		 /* of umod_module_unref, see <umod/module.h> */
+	int stays;               /* of umod_module_unref, see <umod/module.h> */
 	struct umod_error stays_error;
 };
 

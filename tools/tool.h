@@ -22,7 +22,7 @@
 enum {
 	TOOL_OK = 0,
 	TOOL_FAILED = 1, /* something that was asked for did not work */
-	TOOL_USAGE = 2,	 /* it was asked for in a wrong way */
+	TOOL_USAGE = 2,  /* it was asked for in a wrong way */
 };
 
 struct tool_command {
@@ -85,7 +85,7 @@ void tool_colour(enum tool_colour colour);
  * "surrogateescape" does; a NULL string is null.
  */
 void json_open(const char *key, char bracket); /* '{' or '[' */
-void json_close(char bracket);		       /* '}' or ']' */
+void json_close(char bracket);                 /* '}' or ']' */
 void json_string(const char *key, const char *value);
 void json_number(const char *key, uint64_t value);
 void json_signed(const char *key, int64_t value);
@@ -132,7 +132,10 @@ bool tool_demangle_setup(void);
 char *tool_demangle(const char *name);
 
 /* Ends the list of options of every command. */
-#define TOOL_COMMON_OPTIONS                             \
-	{ "help", no_argument, NULL, 'h' }, { 0, 0, 0, 0 }
+#define TOOL_COMMON_OPTIONS                 \
+	{ "help", no_argument, NULL, 'h' }, \
+	{                                   \
+		0, 0, 0, 0                  \
+	}
 
 #endif
