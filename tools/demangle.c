@@ -41,10 +41,8 @@ bool tool_demangle_setup(void)
 
 char *tool_demangle(const char *name)
 {
-	int status;
-
 	/* Other names can be read as types: "i" is no int. */
 	if (!demangler || strncmp(name, "_Z", 2) != 0)
 		return NULL;
-	return demangler(name, NULL, NULL, &status);
+	return demangler(name, NULL, NULL, NULL);
 }
