@@ -193,7 +193,7 @@ def summary_of_way(way, rows, out):
     bad = [(p, o[way], o["dlopen"]) for p, o, _ in loaded if o[way].kind != "ok"]
     dead = [(p, o[way], o["dlopen"]) for p, o, _ in rows
             if o[way].kind in ("signal", "timeout", "exit") and o["dlopen"].kind in ("ok", "refused")]
-    silent = [p for p, o, _ in rows if o[way].kind == "refused" and
+    silent = [p for p, o, _ in rows if o[way].kind == o["dlopen"].kind == "refused" and
               not says_as_much(o["dlopen"].detail, o[way].detail)]
     share = percent(len(loaded) - len(bad), len(loaded))
     lost = [(p, o[way]) for p, o, _ in loaded if o[way].kind == "ok" and
