@@ -44,6 +44,8 @@ static void set_up(void)
 	link_arch_setup();
 	setup_result = link_tls_setup(&setup_error);
 	registry_set_answers(api_answers);
+	/* After every atexit handler that modules will register: those run first. */
+	atexit(load_finish);
 }
 
 int api_setup(struct umod_error *error)

@@ -670,6 +670,31 @@ int link_bind_ifuncs(struct link_image *image, const struct link_bind_options *o
 	return result;
 }
 
+void link_relocate_dynamic(struct link_image *image)
+{
+	const struct elf_view *view = &image->view;
+	unsigned at;
+	if (!elf_view_in_memory(view, view->dynamic_vaddr, view->dynamic_bytes, &at) ||
+		!(view->segments[at].flags & PF_W))
+		return;
+	Elf64_Dyn *dynamic = (Elf64_Dyn *)(image->bias + view->dynamic_vaddr);
+	for (unsigned i = 0; i < view->dynamic_count; i++)
+		switch (dynamic[i].d_tag) {
+		case DT_HASH:
+		case DT_PLTGOT:
+		case DT_STRTAB:
+		case DT_SYMTAB:
+		case DT_RELA:
+		case DT_JMPREL:
+		case DT_VERSYM:
+		case DT_GNU_HASH:
+			dynamic[i].d_un.d_ptr += image->bias;
+			break;
+		default:
+			break;
+		}
+}
+
 void link_bind_clear(struct link_image *image)
 {
 	base_free(image->deferred);

@@ -277,6 +277,11 @@ int link_bind_ifuncs(struct link_image *image, const struct link_bind_options *o
 	struct umod_error *error);
 /* Called by the PLT trampoline: binds slot @index and returns the function. */
 void *link_bind_lazily(struct link_image *image, uint64_t index);
+/*
+ * Adds the load bias to the addresses in the image's dynamic section, as ld.so does and
+ * as some run-time systems and profilers expect. After link_bind, before link_protect.
+ */
+void link_relocate_dynamic(struct link_image *image);
 /* Frees what binding left in the image: deferred list, scope. */
 void link_bind_clear(struct link_image *image);
 

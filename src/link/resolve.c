@@ -378,6 +378,8 @@ static int look_up(struct link_binder *b, uint32_t index, const Elf64_Sym *symbo
 		.version_hidden = version && version->hidden_need,
 	};
 	b->image->lookups_done++;
+	base_trace(BASE_TRACE_SYMBOLS, "%s: looks for %s%s%s", b->image->path, name,
+		version ? "@" : "", version ? version->name : "");
 	if (find(b, &reference, copy ? b->image : NULL, out) ||
 		(b->options->last_resort &&
 			b->options->last_resort(&reference, out, b->options->data))) {

@@ -21,10 +21,10 @@ static _Atomic uint64_t adds, subs; /* of umod's images, as dlpi_adds and dlpi_s
  * Under ThreadSanitizer, which calls dl_iterate_phdr before code that it instrumented can
  * run, the names stay hidden, and unwinders are served as if libumod had come late.
  */
-#if defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define UNDER_TSAN 1
 #elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
 #define UNDER_TSAN 1
 #endif
 #endif
@@ -136,6 +136,11 @@ static int own_object(const struct iteration *walk, const struct link_image *ima
  * with ld.so's lock. It may load and unload itself: the walk holds no place in the set
  * but an address, and so goes by address rather than by age.
  */
+static void leave(struct base_reader **reader)
+{
+	base_reader_leave(*reader);
+}
+
 int link_iterate_phdr(int (*callback)(struct dl_phdr_info *, size_t, void *), void *data)
 {
 	link_iterate_function *host = link_host_iterate();
@@ -146,7 +151,8 @@ int link_iterate_phdr(int (*callback)(struct dl_phdr_info *, size_t, void *), vo
 		result = walk.adds ? host(host_object, &walk) : host(callback, data);
 	if (result || !link_address_any())
 		return result;
-	struct base_reader *reader = base_reader_enter();
+	/* A callback may throw. */
+	struct base_reader *reader __attribute__((cleanup(leave))) = base_reader_enter();
 	struct link_image *image = link_address_next(0);
 	while (image && !result) {
 		uintptr_t start = image->start;
@@ -154,7 +160,6 @@ int link_iterate_phdr(int (*callback)(struct dl_phdr_info *, size_t, void *), vo
 			result = own_object(&walk, image);
 		image = link_address_next(start);
 	}
-	base_reader_leave(reader);
 	return result;
 }
 

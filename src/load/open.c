@@ -107,13 +107,9 @@ static int find_shared(struct load *load, const char *name, struct umod_module *
 	if (!object && must && slash)
 		object = registry_host_by_name(slash + 1);
 	if (!object && must && !(load->flags & UMOD_LOAD_NOLOAD)) {
-		int result = registry_host_load(name, load->error);
+		int result = registry_host_load(name, &object, load->error);
 		if (result)
 			return result;
-		object = registry_host_by_name(slash ? slash + 1 : name);
-		if (!object)
-			return base_error(load->error, UMOD_STAGE_OPEN, -ENOENT, name,
-				"was loaded through ld.so, but is not in its list");
 	}
 	return object ? registry_host_module(load->space, object, found, load->error) : 0;
 }

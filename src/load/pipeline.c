@@ -166,8 +166,10 @@ static int do_bind(struct load *load)
 static int do_protect(struct load *load)
 {
 	int result = 0;
-	for (unsigned i = 0; !result && i < load->count; i++)
+	for (unsigned i = 0; !result && i < load->count; i++) {
+		link_relocate_dynamic(&load->order[i]->image);
 		result = link_protect(&load->order[i]->image, load->error);
+	}
 	return result;
 }
 
@@ -230,6 +232,13 @@ static int do_live(struct load *load)
 		atomic_fetch_add(&registry_statistics.lookups, image->lookups_done);
 	}
 	atomic_fetch_add(&registry_statistics.loads, 1);
+	base_trace(BASE_TRACE_STATISTICS,
+		"%s: %u new modules; in all %lu modules, %lu relative and %lu symbolic "
+		"relocations, %lu look-ups, %lu bytes mapped",
+		load->root->path, load->count, atomic_load(&registry_statistics.modules),
+		atomic_load(&registry_statistics.relative),
+		atomic_load(&registry_statistics.symbolic),
+		atomic_load(&registry_statistics.lookups), link_mapped_bytes());
 	return 0;
 }
 

@@ -5,6 +5,8 @@
  */
 #include "load/load.h"
 
+#include <stdlib.h>
+
 /*
  * A lazily bound image looks its symbols up in the scope of the root that it came with.
  * If that root goes and the image stays, its own needs are its scope from now on.
@@ -84,6 +86,38 @@ static void try_pending(void)
 		again = module->next_pending;
 		registry_pending_add(module);
 	}
+}
+
+static int later_first(const void *a, const void *b)
+{
+	uint64_t x = (*(struct umod_module *const *)a)->init_serial;
+	uint64_t y = (*(struct umod_module *const *)b)->init_serial;
+	return x < y ? 1 : x > y ? -1 : 0;
+}
+
+void load_finish(void)
+{
+	struct umod_module **all = NULL;
+	unsigned count = 0, capacity = 0;
+	registry_lock();
+	for (struct umod_namespace *s = registry_first_namespace(); s; s = s->next)
+		for (struct umod_module *m = s->first; m; m = m->next)
+			if (m->image.init_done && !m->no_init &&
+				!base_grow(&all, count, &capacity, sizeof(*all)))
+				all[count++] = m;
+	if (count)
+		qsort(all, count, sizeof(*all), later_first);
+	for (unsigned i = 0; i < count; i++) {
+		/* A fini function may let go of others: each runs once all the same. */
+		if (!all[i]->image.init_done)
+			continue;
+		all[i]->image.init_done = false;
+		all[i]->pinned = true;
+		base_trace(BASE_TRACE_INIT, "%s: fini at exit", all[i]->path);
+		link_run_fini(&all[i]->image);
+	}
+	base_free(all);
+	registry_unlock();
 }
 
 int load_unref(struct umod_module *module, struct umod_error *error)

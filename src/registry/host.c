@@ -251,8 +251,20 @@ no_memory:
 		error, UMOD_STAGE_ADMIT, -ENOMEM, object->path, "no memory for a module");
 }
 
-int registry_host_load(const char *soname, struct umod_error *error)
+/* The object that ld.so's @map stands for. */
+static struct registry_host_object *find_map(const struct link_map *map)
 {
+	for (struct registry_host_object *o = objects; o; o = o->next)
+		if (o->image.bias == map->l_addr && strcmp(o->path, map->l_name) == 0)
+			return o;
+	return NULL;
+}
+
+int registry_host_load(
+	const char *soname, struct registry_host_object **out, struct umod_error *error)
+{
+	struct link_map *map = NULL;
+	*out = NULL;
 	void *handle = dlopen(soname, RTLD_NOW | RTLD_LOCAL);
 	if (!handle) {
 		const char *why = dlerror();
@@ -262,7 +274,14 @@ int registry_host_load(const char *soname, struct umod_error *error)
 	}
 	atomic_fetch_add(&pins, 1);
 	base_trace(BASE_TRACE_FILES, "%s: loaded through ld.so", soname);
-	return registry_host_refresh(error);
+	int result = registry_host_refresh(error);
+	if (result)
+		return result;
+	if (dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0)
+		*out = find_map(map);
+	return *out ? 0
+		    : base_error(error, UMOD_STAGE_OPEN, -ENOENT, soname,
+			      "was loaded through ld.so, but is not in its list");
 }
 
 int registry_host_enter(struct umod_namespace *space, struct umod_error *error)

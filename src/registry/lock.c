@@ -18,10 +18,16 @@ static void take(void)
 	pthread_mutex_lock(&lock);
 }
 
-/* The child has one thread: the one that held the lock for it. */
+/* The child's thread has another number than the owner that the lock remembers: it
+ * cannot be unlocked there, only made new. What it guards is whole, for we held it. */
+static void renew(void)
+{
+	lock = (pthread_mutex_t)PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+}
+
 static void hold_across_fork(void)
 {
-	pthread_atfork(take, registry_unlock, registry_unlock);
+	pthread_atfork(take, registry_unlock, renew);
 }
 
 void registry_lock(void)

@@ -189,6 +189,8 @@ void registry_namespace_end(struct umod_namespace *space)
 	if (space->next)
 		space->next->previous = space->previous;
 	/* umod's own modules hold a reference: only those of host objects are left. */
+	for (struct umod_module *m = space->hosts; m; m = m->next)
+		registry_drop_edges(m);
 	while (space->hosts)
 		registry_module_free(space->hosts);
 	free_namespace(space);

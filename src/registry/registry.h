@@ -192,7 +192,8 @@ int registry_host_module(struct umod_namespace *space,
 	struct registry_host_object *object, struct umod_module **out,
 	struct umod_error *error);
 /* Loads @soname through ld.so, for good: the only call of dlopen that loads. */
-int registry_host_load(const char *soname, struct umod_error *error);
+int registry_host_load(
+	const char *soname, struct registry_host_object **out, struct umod_error *error);
 /* Enters the program's objects in a process namespace's global scope. */
 int registry_host_enter(struct umod_namespace *space, struct umod_error *error);
 uint64_t registry_host_pins(void);

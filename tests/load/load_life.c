@@ -2,11 +2,17 @@
 /* Init and fini, references, what stays and why, permissions of mappings. */
 #include "load_test.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 static char events[256];
+static int write_end = -1; /* of a child: where events are told */
 
 static void note_event(const char *text)
 {
 	strncat(events, text, sizeof(events) - strlen(events) - 1);
+	if (write_end >= 0 && write(write_end, text, strlen(text)) < 0)
+		_exit(1);
 }
 
 static struct umod_namespace *noting_namespace(void)
@@ -155,4 +161,25 @@ TEST(stage_times)
 	CHECK(times[UMOD_STAGE_BIND] > 0);
 	CHECK_INT(times[UMOD_STAGE_VERIFY], 0);
 	CHECK_INT(test_unref(module), 0);
+}
+
+/* In a child, which ends by exit: fini functions of what is still loaded run. */
+TEST(fini_at_exit)
+{
+	int ends[2];
+	char text[64] = "";
+	REQUIRE(pipe(ends) == 0);
+	pid_t child = fork();
+	if (child == 0) {
+		struct umod_namespace *space = noting_namespace();
+		write_end = ends[1];
+		test_load(space, "events-a", 0);
+		exit(0);
+	}
+	close(ends[1]);
+	waitpid(child, NULL, 0);
+	ssize_t got = read(ends[0], text, sizeof(text) - 1);
+	close(ends[0]);
+	CHECK(got > 0);
+	CHECK_STR(text, "+c+b+axaxbxc-a-b-c");
 }
