@@ -12,7 +12,7 @@
 
 struct snapshot {
 	unsigned mappings, descriptors;
-	size_t heap_bytes, resident_bytes;
+	size_t heap_bytes, resident_bytes, anonymous_bytes;
 	char *maps; /* the text of /proc/self/maps, without what malloc and stacks change
 		     */
 	struct umod_statistics statistics;

@@ -97,3 +97,8 @@ TEST(bound_lazily)
 {
 	churn(true, false, UMOD_LOAD_LAZY, rounds_wanted() / 4);
 }
+
+TEST(offered_to_all)
+{
+	churn(true, false, UMOD_LOAD_GLOBAL, rounds_wanted() / 4);
+}
