@@ -9,8 +9,9 @@
 
 #define LOADER_NAME "umod"
 
-static struct umod_context *loader_context;
-static struct umod_error loader_error;
+/* One in the program, whichever files include this. */
+__attribute__((weak)) struct umod_context *loader_context;
+__attribute__((weak)) struct umod_error loader_error;
 
 static inline const char *loader_reason(void)
 {

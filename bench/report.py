@@ -7,12 +7,10 @@ import math
 def amount(value, unit):
     """Three digits, in a unit that a person reads."""
     if unit == 'ns':
-        for limit, name in ((1e3, 'ns'), (1e6, 'µs'), (1e9, 'ms'), (1e99, 's')):
-            if abs(value) < limit:
-                value, unit = value / limit * 1e3, name
+        for unit in ('ns', 'µs', 'ms', 's'):
+            if abs(value) < 999.5 or unit == 's':
                 break
-        else:
-            unit = 's'
+            value /= 1000
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
     return f'{value:.{digits}f} {unit}'.strip()
 
