@@ -252,8 +252,10 @@ static int first_load(unsigned n, const char *path)
 	if (result && a.context && a.error.stage == UMOD_STAGE_NONE)
 		FAIL("call %u: %d, no stage: %s", n, result, a.error.message);
 	attempt_undo(&a);
-	if (!a.context)
+	if (!a.context) {
+		umod_error_clear(&a.error);
 		a.context = context_new(true, &a.error);
+	}
 	if (!a.context) {
 		FAIL("call %u: no context afterwards: %s", n, a.error.message);
 		return FIRST_BAD;
