@@ -80,6 +80,17 @@ static inline uint64_t get64(const void *p)
 	return v;
 }
 
+/*
+ * A relocation as it is now: the file may be cut short, or a relocation may write over
+ * the table, between the check of a member and its use.
+ */
+static inline Elf64_Rela take(const Elf64_Rela *rela)
+{
+	Elf64_Rela own = *rela;
+	__asm__ volatile("" : "+m"(own)); /* not to be read again */
+	return own;
+}
+
 static inline void put64(void *p, uint64_t v)
 {
 	memcpy(p, &v, sizeof(v));
@@ -135,9 +146,11 @@ static int apply_relative(struct link_binder *b)
 		if (base_unlikely(offset >= window_end))
 			window_end = populate(b, rela, end);
 		if (base_unlikely(!in_room(b, offset))) {
-			int result = check_place(b, rela, 8);
+			Elf64_Rela own = take(rela);
+			int result = check_place(b, &own, 8);
 			if (result)
 				return result;
+			offset = own.r_offset;
 		}
 		if (base_unlikely(rela->r_info != info))
 			return reloc_failed(b, rela, -ELIBBAD,
@@ -204,7 +217,7 @@ static int defer(struct link_binder *b, const Elf64_Rela *rela,
 		    sizeof(*image->deferred)))
 		return reloc_failed(b, rela, -ENOMEM, "no memory");
 	image->deferred[image->deferred_count++] =
-		(struct link_deferred){ rela, *definition };
+		(struct link_deferred){ *rela, *definition };
 	return 0;
 }
 
@@ -486,6 +499,10 @@ static int apply_one(struct link_binder *b, const Elf64_Rela *rela)
 			link_substitute(d.image, d.symbol_index))) {
 		if (!d.image->bound || d.image == b->image)
 			return defer(b, rela, &d);
+		if (d.image->home != LINK_HOME_HOST &&
+			!elf_view_is_code(&d.image->view, d.symbol->st_value))
+			return reloc_failed(b, rela, -ELIBBAD,
+				"st_value: the resolver is in no executable segment");
 		s = call_resolver(b->options, s);
 	}
 	if (base_likely(kind == LINK_RELOC_GOT || kind == LINK_RELOC_PLT)) {
@@ -505,7 +522,8 @@ static int apply_all(struct link_binder *b, const Elf64_Rela *rela, uint64_t cou
 			link_look_ahead(b, rela, n);
 			ahead = rela + n;
 		}
-		int result = apply_one(b, rela);
+		Elf64_Rela own = take(rela);
+		int result = apply_one(b, &own);
 		if (result)
 			return result;
 	}
@@ -534,7 +552,7 @@ static int prepare_lazy(struct link_binder *b)
 	if (result)
 		return result;
 	for (uint64_t i = 0; i < view->plt_count; i++) {
-		const Elf64_Rela *rela = &view->plt[i];
+		Elf64_Rela own = take(&view->plt[i]), *rela = &own;
 		if (kind_of(ELF64_R_TYPE(rela->r_info)) != LINK_RELOC_PLT) {
 			result = apply_one(b, rela);
 			if (result)
@@ -647,7 +665,7 @@ int link_bind_ifuncs(struct link_image *image, const struct link_bind_options *o
 	for (unsigned i = 0; !result && i < image->deferred_count; i++) {
 		const struct link_deferred *deferred = &image->deferred[i];
 		const struct link_definition *d = &deferred->definition;
-		const Elf64_Rela *rela = deferred->rela;
+		const Elf64_Rela *rela = &deferred->rela;
 		if (!d->image) {
 			put64((void *)(b.bias + rela->r_offset),
 				call_resolver(

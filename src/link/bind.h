@@ -6,7 +6,7 @@
 #include "link/link.h"
 
 struct link_deferred {
-	const Elf64_Rela *rela;
+	Elf64_Rela rela;                   /* as it was when it was checked */
 	struct link_definition definition; /* image NULL: IRELATIVE */
 };
 

@@ -126,10 +126,12 @@ static int end_guards(struct load *load)
 		if (!item->guarded)
 			continue;
 		item->guarded = false;
-		if (elf_guard_end(&item->guard))
-			result = base_error(load->error, UMOD_STAGE_BIND, -EBUSY,
-				item->module->path,
-				"the file was cut short while it was read");
+		if (!elf_guard_end(&item->guard))
+			continue;
+		/* Whatever the zeros led to is not what was wrong. */
+		umod_error_clear(load->error);
+		result = base_error(load->error, UMOD_STAGE_BIND, -EBUSY,
+			item->module->path, "the file was cut short while it was read");
 	}
 	return result;
 }
@@ -160,7 +162,7 @@ static int do_bind(struct load *load)
 	for (unsigned i = 0; !result && !guarded && i < load->count; i++)
 		if (load->order[i]->image.tls_id)
 			result = link_tls_publish(&load->order[i]->image, load->error);
-	return result ? result : guarded;
+	return guarded ? guarded : result;
 }
 
 static int do_protect(struct load *load)
@@ -280,7 +282,6 @@ static int run_item(struct load *load, struct load_item *item)
 static void undo(struct load *load)
 {
 	bool published = false;
-	end_guards(load);
 	for (unsigned i = load->count; i-- > 0;) {
 		struct umod_module *module = load->items[i]->module;
 		/* The guard is gone: read nothing of a file that may be shorter now. */
@@ -346,6 +347,8 @@ int load_run(struct load *load)
 	if (!result && load->count == 0)
 		result = upgrade(load);
 	if (result) {
+		int cut = end_guards(load);
+		result = cut ? cut : result;
 		atomic_fetch_add(&registry_statistics.failures[load->error->stage], 1);
 		base_trace(BASE_TRACE_STAGES, "%s: failed in %s: %s",
 			load->source->path ? load->source->path : "memory",
