@@ -4,7 +4,7 @@
  *
  * Libraries that access thread-local variables by the initial-exec model (OpenMP
  * runtimes, malloc replacements, OpenGL drivers) need static thread-local storage, which
- * must be there when the program starts. libumod has a pool of 1,536 bytes of its own
+ * must be there when the program starts. libumod has a pool of 1,280 bytes of its own
  * (umod_statistics_get tells it), small enough for a libumod that comes by dlopen. A
  * program that loads more of such libraries says in one of its source files, at file
  * scope,
@@ -34,8 +34,7 @@ struct umod_tls_pool {
 	void *(*here)(void); /* the calling thread's array */
 };
 
-#define UMOD_TLS_POOL_SYMBOL "umod_tls_pool"
-#define UMOD_TLS_POOL_MAGIC  "umod: the program's pool\n"
+#define UMOD_TLS_POOL_MAGIC "umod: the program's pool\n"
 
 #ifdef __cplusplus
 #define UMOD_TLS_POOL_EXTERN extern "C"
@@ -56,7 +55,7 @@ struct umod_tls_pool {
 		return umod_tls_pool_array;                                          \
 	}                                                                            \
 	UMOD_TLS_POOL_EXTERN const struct umod_tls_pool umod_tls_pool                \
-		__attribute__((visibility("default"), used));                        \
+		__attribute__((visibility("default")));                              \
 	const struct umod_tls_pool umod_tls_pool = { 1, sizeof(umod_tls_pool_array), \
 		umod_tls_pool_here }
 

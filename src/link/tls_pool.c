@@ -10,11 +10,10 @@
 
 #include <umod/tls.h>
 
-#include <dlfcn.h>
 #include <sys/mman.h>
 
 #ifndef UMOD_TLS_POOL_BYTES
-#define UMOD_TLS_POOL_BYTES 1536
+#define UMOD_TLS_POOL_BYTES 1280
 #endif
 
 /* Not zero, so that it is in the template's file part; and found there by its start. */
@@ -22,6 +21,10 @@
 static __thread char own_pool[UMOD_TLS_POOL_BYTES]
 	__attribute__((tls_model("initial-exec"), aligned(64), used)) = MAGIC;
 _Static_assert(sizeof(own_pool) >= 64 && sizeof(own_pool) % 64 == 0, "of cache lines");
+
+/* The program's, if it has one. Weak, so that the linker exports it to this library. */
+extern const struct umod_tls_pool umod_tls_pool
+	__attribute__((weak, visibility("default")));
 
 struct piece {
 	uint64_t start, bytes;
@@ -109,7 +112,7 @@ void tls_pool_setup(void)
 	struct search own = {
 		.inside = (uintptr_t)&pool, .content = own_pool, .magic = MAGIC
 	};
-	const struct umod_tls_pool *given;
+	const struct umod_tls_pool *given = &umod_tls_pool;
 	size_t bytes, align;
 	if (pool.bytes)
 		return;
@@ -120,7 +123,6 @@ void tls_pool_setup(void)
 		static_info(&bytes, &align);
 		pool.align = align;
 	}
-	given = dlsym(RTLD_DEFAULT, UMOD_TLS_POOL_SYMBOL);
 	if (given && given->version == 1) {
 		struct search search = { .inside = (uintptr_t)given,
 			.content = given->here(),
