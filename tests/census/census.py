@@ -287,6 +287,8 @@ def main():
     parser.add_argument("--want-new", type=float, default=98)
     parser.add_argument("--want-objects", type=int, default=1)
     options = parser.parse_args()
+    options.probe_dlopen = os.path.abspath(options.probe_dlopen)  # children work elsewhere
+    options.probe_umod = options.probe_umod and os.path.abspath(options.probe_umod)
 
     paths = read_list(options.list) if options.list else find_objects(options.top)
     paths = [p for p in paths if re.search(options.match, p)]
