@@ -580,15 +580,17 @@ void *link_bind_lazily(struct link_image *image, uint64_t index)
 	/* The image's code runs, so it is loaded and its scope stays. */
 	const struct elf_view *view = &image->view;
 	struct umod_error error = { 0 };
-	struct link_bind_options options = { .scope = image->scope };
+	struct base_reader *reader = base_reader_enter();
+	struct link_scope *scope = __atomic_load_n(&image->scope, __ATOMIC_ACQUIRE);
+	struct link_bind_options options = { .scope = scope };
 	struct link_binder b = { .image = image,
 		.view = view,
 		.options = &options,
-		.scope = image->scope,
+		.scope = scope,
+		.lazily = true,
 		.error = &error,
 		.bias = image->bias };
 	struct link_definition d = { 0 };
-	struct base_reader *reader = base_reader_enter();
 	int result = index < view->plt_count
 			     ? link_resolve(&b, ELF64_R_SYM(view->plt[index].r_info),
 				       false, &d)
@@ -623,28 +625,32 @@ static void start(struct link_binder *b, struct link_image *image,
 		.depend_mark = ++depend_marks };
 }
 
+static int apply(struct link_binder *b)
+{
+	const struct elf_view *view = b->view;
+	int result = apply_relr(b);
+	if (!result && view->relative_count)
+		result = apply_relative(b);
+	if (!result)
+		result = apply_all(b, view->rela + view->relative_count,
+			view->rela_count - view->relative_count);
+	if (result)
+		return result;
+	if (!b->options->lazy || !can_be_lazy(view))
+		return apply_all(b, view->plt, view->plt_count);
+	b->image->scope = link_scope_ref(b->options->scope);
+	return prepare_lazy(b);
+}
+
 int link_bind(struct link_image *image, const struct link_bind_options *options,
 	struct umod_error *error)
 {
-	const struct elf_view *view = &image->view;
 	struct link_binder b;
 	start(&b, image, options, error);
 	int result = link_resolve_begin(&b);
 	if (!result)
-		result = apply_relr(&b);
-	if (!result && view->relative_count)
-		result = apply_relative(&b);
-	if (!result)
-		result = apply_all(&b, view->rela + view->relative_count,
-			view->rela_count - view->relative_count);
-	if (result)
-		return result;
-	if (options->lazy && can_be_lazy(view)) {
-		image->scope = link_scope_ref(options->scope);
-		result = prepare_lazy(&b);
-	} else {
-		result = apply_all(&b, view->plt, view->plt_count);
-	}
+		result = apply(&b);
+	link_resolve_end(&b);
 	base_trace(BASE_TRACE_RELOC, "%s: %lu relative, %lu symbolic, %lu look-ups",
 		image->path, image->relative_done, image->symbolic_done,
 		image->lookups_done);

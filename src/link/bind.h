@@ -29,9 +29,11 @@ struct link_binder {
 	const struct link_scope *scope;
 	struct umod_error *error;
 	uintptr_t bias;
-	uint32_t depend_mark; /* of this bind, for link_image.depend_mark */
-	bool use_index;       /* the scope is large: ask options->index */
-	bool self_first;      /* nothing comes before the image itself in its scope */
+	uint32_t depend_mark;   /* of this bind, for link_image.depend_mark */
+	bool use_index;         /* the scope is large: ask options->index */
+	struct link_join *join; /* or NULL; freed by link_resolve_end */
+	bool lazily;            /* at a first call: without the lock, nothing prepared */
+	bool self_first;        /* nothing comes before the image itself in its scope */
 
 	/* the writable segment that the last relocation was in: [low, low + room] */
 	uint64_t low, room;
@@ -45,8 +47,19 @@ struct link_binder {
 	struct link_ahead ahead[LINK_AHEAD];
 };
 
+/* ---- join.c ---- */
+struct link_join;
+/* For the names that @image lacks. NULL: for want of memory, or of hash tables. */
+struct link_join *link_join_new(
+	const struct link_image *image, const struct link_scope *scope);
+void link_join_free(struct link_join *join);
+/* 1: the first in the scope with this hash; 0: there is none; -1: was not asked for. */
+int link_join_find(const struct link_join *join, const struct link_scope *scope,
+	uint32_t hash, struct link_image **image, uint32_t *symbol);
+
 /* Prepares use_index and self_first. -ENOMEM. */
 int link_resolve_begin(struct link_binder *binder);
+void link_resolve_end(struct link_binder *binder);
 /*
  * Reads ahead: the symbols of @count relocations, at most LINK_AHEAD, their names and
  * what they may be bound to are fetched into the cache side by side rather than one by

@@ -170,8 +170,14 @@ struct link_globals *link_globals_new(void);
 void link_globals_free(struct link_globals *globals);
 int link_globals_add(struct link_globals *globals, struct link_image *image);
 void link_globals_remove(struct link_globals *globals, struct link_image *image);
-/* Enters what came since into an index, if that is much. Under the lock. -ENOMEM. */
+/*
+ * Enters what came since into the filter of names, and into an index, if that is much.
+ * Under the lock. -ENOMEM.
+ */
 int link_globals_prepare(struct link_globals *globals);
+/* False: nothing in the global scope has @hash, of which bit 0 does not count. Under the
+ * lock, after link_globals_prepare. */
+bool link_globals_maybe_have(const struct link_globals *globals, uint32_t hash);
 /* Whether a search would be faster after link_globals_prepare. */
 bool link_globals_want_index(const struct link_globals *globals);
 unsigned link_globals_count(const struct link_globals *globals);
@@ -210,6 +216,10 @@ struct link_definition {
 bool link_scope_find(const struct link_scope *scope,
 	const struct elf_reference *reference, const struct link_image *skip,
 	struct link_definition *out);
+/* The local part alone. */
+bool link_local_find(const struct link_scope *scope,
+	const struct elf_reference *reference, const struct link_image *skip,
+	struct link_definition *out);
 bool link_globals_find(const struct link_globals *globals,
 	const struct elf_reference *reference, const struct link_image *skip,
 	struct link_definition *out);
@@ -238,7 +248,8 @@ struct link_bind_options {
 	struct link_scope *scope; /* where symbols are looked for; kept if lazy */
 	struct link_index *index; /* of LINK_INDEX_ALL, for large scopes; or NULL */
 	uint32_t mark;            /* the images of the scope carry it, with their place */
-	bool index_has_globals;   /* the images of the global scope, too */
+	bool join; /* without an index: meet each image's names in one walk */
+	bool index_has_globals; /* the images of the global scope, too */
 	bool lazy;
 	bool no_resolvers; /* IFUNC resolvers are not called (fuzzing) */
 	/* An image that was bound to: it must stay as long as @user. Called once for each

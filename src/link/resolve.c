@@ -7,8 +7,9 @@
 #include "link/bind.h"
 
 /* Costs, in probes of one image's filter: about 2 ns. */
-#define COST_INSERT  3
+#define COST_INSERT  5
 #define COST_INDEXED 6
+#define COST_MET     1 /* for two definitions */
 
 /* From so many global images on they are asked by an index of their own. */
 #define GLOBALS_MARKED 64
@@ -21,9 +22,11 @@ static void mark(struct link_image *image, uint32_t value, uint32_t *position)
 	image->position = (*position)++;
 }
 
-static bool wants_index(const struct link_scope *scope)
+/* Walking the scope for each name, one index for all, or a walk for each image. */
+static void choose(struct link_bind_options *options)
 {
-	uint64_t walking = 0, indexed = 0;
+	const struct link_scope *scope = options->scope;
+	uint64_t walking = 0, indexed = 0, joined = 0, definitions = 0, images = 0;
 	for (unsigned i = 0; i < scope->count; i++) {
 		const struct link_image *image = scope->images[i];
 		const struct elf_view *view = &image->view;
@@ -32,16 +35,23 @@ static bool wants_index(const struct link_scope *scope)
 		uint64_t defined = view->symbol_count > undefined
 					   ? view->symbol_count - undefined
 					   : 0;
+		definitions += defined;
 		if (!image->index_slot[LINK_INDEX_ALL])
 			indexed += defined * COST_INSERT;
 		if (image->bound)
 			continue;
 		/* Half of the scope is walked for a name that is there; for own
 		 * definitions what comes before the image itself. */
-		walking += undefined * scope->count / 2 + defined / 4 * i;
+		uint64_t own = defined / 4 * i;
+		images++;
+		walking += undefined * scope->count / 2 + own;
+		joined += undefined * COST_INDEXED + own;
 		indexed += (undefined + defined / 4) * COST_INDEXED;
 	}
-	return walking > indexed;
+	joined += images * (definitions * COST_MET / 2 + 4000);
+	if (walking <= indexed || joined <= indexed)
+		options->index = NULL;
+	options->join = !options->index && joined < walking;
 }
 
 void link_mark_scope(struct link_bind_options *options)
@@ -49,8 +59,7 @@ void link_mark_scope(struct link_bind_options *options)
 	const struct link_scope *scope = options->scope;
 	unsigned globals = scope->globals ? link_globals_count(scope->globals) : 0;
 	uint32_t position = 0;
-	if (options->index && !wants_index(scope))
-		options->index = NULL;
+	choose(options);
 	options->index_has_globals = options->index && globals <= GLOBALS_MARKED;
 	for (unsigned i = 0; scope->local_first && i < scope->count; i++)
 		mark(scope->images[i], options->mark, &position);
@@ -91,9 +100,17 @@ int link_resolve_begin(struct link_binder *b)
 		result = link_globals_prepare(scope->globals);
 	if (!result && b->use_index)
 		result = fill_index(b);
+	if (!result && b->options->join)
+		b->join = link_join_new(b->image, scope); /* NULL: the slower way */
 	return result ? base_error(b->error, UMOD_STAGE_BIND, result, b->image->path,
 				"no memory for the symbol index")
 		      : 0;
+}
+
+void link_resolve_end(struct link_binder *b)
+{
+	link_join_free(b->join);
+	b->join = NULL;
 }
 
 /* The hash of one of the image's own definitions, but for bit 0. */
@@ -157,17 +174,24 @@ static void hash_names(struct link_binder *b, unsigned n)
 	}
 }
 
-/* What the index has first is most often what is meant. */
+/* What the index or the join has first is most often what is meant. */
+static struct link_image *first_candidate(
+	struct link_binder *b, uint32_t hash, uint32_t *symbol)
+{
+	struct link_index_cursor cursor = { 0 };
+	struct link_image *image = NULL;
+	if (b->use_index)
+		return link_index_next(b->options->index, hash, &cursor, symbol);
+	return link_join_find(b->join, b->scope, hash, &image, symbol) > 0 ? image : NULL;
+}
+
 static void fetch_candidates(struct link_binder *b, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
 		struct link_ahead *ahead = &b->ahead[i];
-		struct link_index_cursor cursor = { 0 };
 		uint32_t symbol;
 		struct link_image *image =
-			ahead->has_name ? link_index_next(b->options->index, ahead->hash,
-						  &cursor, &symbol)
-					: NULL;
+			ahead->has_name ? first_candidate(b, ahead->hash, &symbol) : NULL;
 		if (!image)
 			continue;
 		ahead->candidate = &image->view.symbols[symbol];
@@ -187,7 +211,7 @@ void link_look_ahead(struct link_binder *b, const Elf64_Rela *rela, unsigned cou
 	unsigned n = fetch_symbols(b, rela, count);
 	fetch_names(b, n);
 	hash_names(b, n);
-	if (b->use_index)
+	if (b->use_index || b->join)
 		fetch_candidates(b, n);
 	b->ahead_count = n;
 	b->ahead_next = 0;
@@ -205,10 +229,13 @@ static const struct link_ahead *find_ahead(struct link_binder *b, uint32_t symbo
 
 /* ---- searching ---- */
 
+/* Whether the global scope can define @hash before @self does. */
 static bool globals_maybe_have(
 	const struct link_globals *globals, uint32_t hash, const struct link_image *self)
 {
-	unsigned count = globals ? link_globals_count(globals) : 0;
+	if (!globals || !link_globals_maybe_have(globals, hash))
+		return false;
+	unsigned count = link_globals_count(globals);
 	if (count > 16)
 		return true;
 	for (unsigned i = 0; i < count; i++) {
@@ -229,6 +256,8 @@ static bool is_own(struct link_binder *b, uint32_t index, uint32_t hash)
 	bool globals_first = !scope->local_first && !b->options->index_has_globals;
 	if (b->self_first)
 		return true;
+	if (b->lazily)
+		return false;
 	if (scope->lent ||
 		(globals_first && globals_maybe_have(scope->globals, hash, b->image)))
 		return false;
@@ -293,6 +322,32 @@ static bool find_indexed(struct link_binder *b, const struct elf_reference *refe
 	return best != UINT32_MAX;
 }
 
+static bool find_in_globals(struct link_binder *b, const struct elf_reference *reference,
+	const struct link_image *skip, struct link_definition *out)
+{
+	const struct link_globals *globals = b->scope->globals;
+	return globals && link_globals_maybe_have(globals, reference->hash) &&
+	       link_globals_find(globals, reference, skip, out);
+}
+
+static bool find_in_locals(struct link_binder *b, const struct elf_reference *reference,
+	const struct link_image *skip, struct link_definition *out)
+{
+	struct link_image *image;
+	uint32_t symbol;
+	if (b->use_index)
+		return find_indexed(b, reference, skip, out);
+	int met = b->join && !skip ? link_join_find(b->join, b->scope, reference->hash,
+					     &image, &symbol)
+				   : -1;
+	if (met == 0)
+		return false;
+	if (met > 0 && candidate_matches(image, symbol, reference, out))
+		return true;
+	/* Another name of the same hash, or another version: one by one. */
+	return link_local_find(b->scope, reference, skip, out);
+}
+
 static bool find(struct link_binder *b, const struct elf_reference *reference,
 	const struct link_image *skip, struct link_definition *out)
 {
@@ -300,17 +355,17 @@ static bool find(struct link_binder *b, const struct elf_reference *reference,
 	if (b->view->symbolic && b->image != skip &&
 		link_image_find(b->image, reference, out))
 		return true;
-	if (!b->use_index)
+	if (b->lazily)
 		return link_scope_find(scope, reference, skip, out);
 	if (scope->lent && link_image_find(scope->lent, reference, out))
 		return true;
 	if (b->options->index_has_globals)
 		return find_indexed(b, reference, skip, out);
-	if (scope->local_first && find_indexed(b, reference, skip, out))
+	if (scope->local_first && find_in_locals(b, reference, skip, out))
 		return true;
-	if (scope->globals && link_globals_find(scope->globals, reference, skip, out))
+	if (find_in_globals(b, reference, skip, out))
 		return true;
-	return !scope->local_first && find_indexed(b, reference, skip, out);
+	return !scope->local_first && find_in_locals(b, reference, skip, out);
 }
 
 /* The version that the image asks of symbol @index. */

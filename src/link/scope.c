@@ -101,6 +101,11 @@ struct link_globals {
 	_Atomic(struct list *) list;
 	_Atomic(struct link_index *) index; /* once there are many */
 	_Atomic unsigned indexed;           /* so many of the list are in the index */
+	/* Of the names, for loads; so many of the list are in it, and so many fit: */
+	uint64_t *filter;
+	unsigned filtered, filter_shift;
+	bool filter_all; /* an image's names are not known */
+	uint64_t filter_names, filter_room;
 	unsigned live;
 };
 
@@ -114,6 +119,7 @@ void link_globals_free(struct link_globals *globals)
 	if (!globals)
 		return;
 	link_index_free(atomic_load(&globals->index));
+	base_free(globals->filter);
 	base_free(atomic_load(&globals->list));
 	base_free(globals);
 }
@@ -136,7 +142,7 @@ struct link_image *link_globals_at(const struct link_globals *globals, unsigned 
 static struct list *grow(struct link_globals *globals)
 {
 	struct list *old = atomic_load(&globals->list);
-	unsigned capacity = 2 * globals->live + 8, kept = 0, indexed = 0;
+	unsigned capacity = 2 * globals->live + 8, kept = 0, indexed = 0, filtered = 0;
 	struct list *list =
 		base_zalloc(sizeof(*list) + capacity * sizeof(struct link_image *));
 	if (!list)
@@ -150,8 +156,11 @@ static struct list *grow(struct link_globals *globals)
 		}
 		if (i + 1 == atomic_load(&globals->indexed))
 			indexed = kept;
+		if (i + 1 == globals->filtered)
+			filtered = kept;
 	}
 	atomic_init(&list->count, kept);
+	globals->filtered = filtered;
 	/* A reader with the old number and the new list looks at some images twice. */
 	atomic_store_explicit(&globals->indexed, 0, memory_order_release);
 	atomic_store_explicit(&globals->list, list, memory_order_release);
@@ -162,14 +171,88 @@ static struct list *grow(struct link_globals *globals)
 	return list;
 }
 
+/* ---- the filter: a bit for each name of the global scope ---- */
+
+#define FILTER_BITS_EACH 32
+
+static uint32_t filter_bit(const struct link_globals *globals, uint32_t hash)
+{
+	return ((hash | 1) * 0x9e3779b1u) >> globals->filter_shift;
+}
+
+static void filter_add(struct link_globals *globals, uint32_t hash)
+{
+	uint32_t bit = filter_bit(globals, hash);
+	globals->filter[bit / 64] |= (uint64_t)1 << bit % 64;
+}
+
+bool link_globals_maybe_have(const struct link_globals *globals, uint32_t hash)
+{
+	uint32_t bit = filter_bit(globals, hash);
+	return !globals->filter || globals->filter_all ||
+	       globals->filter[bit / 64] >> bit % 64 & 1;
+}
+
+static void filter_image(struct link_globals *globals, const struct link_image *image)
+{
+	const struct elf_gnu_hash *gnu = &image->view.gnu;
+	if (!image->view.has_gnu_hash)
+		globals->filter_all = true;
+	for (uint64_t i = 0; image->view.has_gnu_hash && i < gnu->chain_count; i++)
+		filter_add(globals, gnu->chains[i]);
+}
+
+static uint64_t names_from(const struct list *list, unsigned from)
+{
+	uint64_t names = 0;
+	for (unsigned i = from; i < list->count; i++) {
+		const struct link_image *image = atomic_load(&list->images[i]);
+		names += image ? image->view.gnu.chain_count : 0;
+	}
+	return names;
+}
+
+/* Bits are never taken back: a larger filter is made anew when it fills. */
+static int fill_filter(struct link_globals *globals, const struct list *list)
+{
+	uint64_t more = names_from(list, globals->filtered);
+	if (globals->filter_names + more > globals->filter_room) {
+		uint64_t names = names_from(list, 0), bits = 1 << 16;
+		unsigned shift = 16;
+		while (bits < names * FILTER_BITS_EACH && shift > 2) {
+			bits *= 2;
+			shift--;
+		}
+		uint64_t *filter = base_zalloc(bits / 8);
+		if (!filter)
+			return -ENOMEM;
+		base_free(globals->filter);
+		globals->filter = filter;
+		globals->filter_shift = shift;
+		globals->filter_room = bits / (FILTER_BITS_EACH / 2);
+		globals->filter_names = 0;
+		globals->filtered = 0;
+		globals->filter_all = false;
+		more = names;
+	}
+	for (; globals->filtered < list->count; globals->filtered++) {
+		const struct link_image *image =
+			atomic_load(&list->images[globals->filtered]);
+		if (image)
+			filter_image(globals, image);
+	}
+	globals->filter_names += more;
+	return 0;
+}
+
 int link_globals_prepare(struct link_globals *globals)
 {
 	const struct list *list = atomic_load(&globals->list);
 	struct link_index *index = atomic_load(&globals->index), *made = NULL;
 	unsigned count = list ? list->count : 0, done = atomic_load(&globals->indexed);
-	int result = 0;
-	if (count - done < INDEX_FROM)
-		return 0;
+	int result = list ? fill_filter(globals, list) : 0;
+	if (result || count - done < INDEX_FROM)
+		return result;
 	if (!index && !(made = index = link_index_new(LINK_INDEX_GLOBAL)))
 		return -ENOMEM;
 	for (; !result && done < count; done++) {
@@ -299,7 +382,7 @@ void link_scope_unref(struct link_scope *scope)
 		base_free(scope);
 }
 
-static bool find_local(const struct link_scope *scope,
+bool link_local_find(const struct link_scope *scope,
 	const struct elf_reference *reference, const struct link_image *skip,
 	struct link_definition *out)
 {
@@ -318,11 +401,11 @@ bool link_scope_find(const struct link_scope *scope,
 {
 	if (scope->lent && find_lent(scope->lent, reference, out))
 		return true;
-	if (scope->local_first && find_local(scope, reference, skip, out))
+	if (scope->local_first && link_local_find(scope, reference, skip, out))
 		return true;
 	if (scope->globals && link_globals_find(scope->globals, reference, skip, out))
 		return true;
-	return !scope->local_first && find_local(scope, reference, skip, out);
+	return !scope->local_first && link_local_find(scope, reference, skip, out);
 }
 
 void link_reference(

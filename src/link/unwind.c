@@ -152,7 +152,8 @@ int link_iterate_phdr(int (*callback)(struct dl_phdr_info *, size_t, void *), vo
 	if (result || !link_address_any())
 		return result;
 	/* A callback may throw. */
-	struct base_reader *reader __attribute__((cleanup(leave))) = base_reader_enter();
+	struct base_reader *reader __attribute__((cleanup(leave), unused)) =
+		base_reader_enter();
 	struct link_image *image = link_address_next(0);
 	while (image && !result) {
 		uintptr_t start = image->start;
