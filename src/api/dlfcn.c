@@ -239,6 +239,30 @@ static int answer_dladdr(const void *address, Dl_info *info)
 	return answer_dladdr1(address, info, NULL, 0);
 }
 
+/* RTLD_DI_SERINFO: the default directories, the least that every search tries. */
+static int search_places(Dl_serinfo *out, bool fill)
+{
+	static const char *const places[] = { "/lib/x86_64-linux-gnu",
+		"/usr/lib/x86_64-linux-gnu", "/lib", "/usr/lib" };
+	unsigned count = base_array_count(places);
+	char *text = (char *)&out->dls_serpath[count];
+	size_t bytes = (size_t)(text - (char *)out);
+	for (unsigned i = 0; i < count; i++)
+		bytes += strlen(places[i]) + 1;
+	if (!fill) {
+		out->dls_size = bytes;
+		out->dls_cnt = count;
+		return 0;
+	}
+	if (out->dls_size < bytes || out->dls_cnt < count)
+		return -1;
+	for (unsigned i = 0; i < count; i++) {
+		out->dls_serpath[i] = (Dl_serpath){ text, 0x08 /* LA_SER_DEFAULT */ };
+		text = stpcpy(text, places[i]) + 1;
+	}
+	return 0;
+}
+
 static int answer_dlinfo(void *handle, int request, void *out)
 {
 	struct umod_error error = { .subject = "dlinfo" };
@@ -262,6 +286,12 @@ static int answer_dlinfo(void *handle, int request, void *out)
 	case RTLD_DI_TLS_MODID:
 		*(size_t *)out = module->image.tls_id;
 		return 0;
+	case RTLD_DI_SERINFO:
+	case RTLD_DI_SERINFOSIZE:
+		return search_places(out, request == RTLD_DI_SERINFO);
+	case RTLD_DI_PHDR:
+		*(const Elf64_Phdr **)out = module->image.view.phdrs;
+		return (int)module->image.view.phdr_count;
 	default:
 		base_error(&error, UMOD_STAGE_LOOKUP, -ENOTSUP, module->path,
 			"dlinfo request %d is not supported", request);

@@ -245,6 +245,9 @@ int load_map(struct load *load, struct load_item *item)
 	if (result)
 		return result;
 	image->map.l_ld = (void *)image->view.dynamic;
+	if (registry_host_allocator(module))
+		return base_error(load->error, UMOD_STAGE_MAP, -ENOMEM, module->path,
+			"no memory for the allocator that it shares");
 	if (image->view.soname)
 		image->name = image->view.soname;
 	item->asker.soname = image->view.soname;

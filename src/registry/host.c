@@ -298,3 +298,10 @@ int registry_host_enter(struct umod_namespace *space, struct umod_error *error)
 	}
 	return result;
 }
+
+int registry_host_allocator(struct umod_module *module)
+{
+	if (module->space->is_process)
+		return 0;
+	return registry_substitute_private(objects, &module->image);
+}

@@ -150,6 +150,7 @@ void registry_module_free(struct umod_module *module)
 	link_scope_unref(atomic_load(&module->closure));
 	link_bind_clear(image);
 	if (!module->host) {
+		base_free((void *)image->substitutes);
 		link_tls_unregister(image);
 		link_unmap(image);
 		elf_view_clear(&image->view);

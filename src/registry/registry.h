@@ -213,6 +213,11 @@ void registry_set_answers(const struct registry_answer *answers);
 int registry_substitute(
 	struct registry_host_object *first, const struct registry_answer *answers);
 
+int registry_substitute_private(
+	struct registry_host_object *first, struct link_image *image);
+/* Of a module in a namespace of its own, once its image is mapped. */
+int registry_host_allocator(struct umod_module *module);
+
 /* ---- statistics ---- */
 struct registry_statistics {
 	_Atomic uint64_t modules, loads, unloads, relative, symbolic, lookups;

@@ -137,3 +137,39 @@ int registry_substitute(
 				sizeof(*o->substitutes), by_index);
 	return result;
 }
+
+/*
+ * A private image that brings a malloc of its own, unknown to the family by name: what
+ * its namespace calls must still be the process's, for the C library frees what others
+ * allocated. @first: the host's objects in order.
+ */
+int registry_substitute_private(
+	struct registry_host_object *first, struct link_image *image)
+{
+	struct link_substitute found[base_array_count(allocator_names)];
+	unsigned count = 0;
+	for (unsigned i = 0; i < base_array_count(allocator_names); i++) {
+		struct elf_reference reference;
+		link_reference(&reference, allocator_names[i], NULL);
+		uint32_t index = elf_view_find(&image->view, &reference);
+		void *address = NULL;
+		if (i == 0 && !index)
+			return 0; /* nearly all */
+		for (struct registry_host_object *o = first; index && o && !address;
+			o = o->next)
+			if (o->at_start)
+				address = definition(o, allocator_names[i]);
+		if (address)
+			found[count++] = (struct link_substitute){ index, address };
+	}
+	if (!count)
+		return 0;
+	struct link_substitute *list = base_array(count, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	memcpy(list, found, count * sizeof(*list));
+	qsort(list, count, sizeof(*list), by_index);
+	image->substitutes = list; /* freed with the module */
+	image->substitute_count = count;
+	return 0;
+}
