@@ -77,6 +77,9 @@ void tls_thread_watch(struct tls_thread *thread)
 	tls_unlock(&before);
 }
 
+/* ThreadSanitizer ends its own part of a thread early in the last round. */
+void __tsan_init(void) __attribute__((weak));
+
 /*
  * glibc runs thread_local destructors first, then those of keys, in rounds as long as
  * there are values. Ours frees in the last round, when only keys that were set again as
@@ -85,9 +88,9 @@ void tls_thread_watch(struct tls_thread *thread)
 static void thread_ends(void *value)
 {
 	struct tls_thread *thread = value;
+	unsigned last = PTHREAD_DESTRUCTOR_ITERATIONS - (__tsan_init ? 1 : 0);
 	sigset_t before;
-	if (++thread->rounds < PTHREAD_DESTRUCTOR_ITERATIONS &&
-		pthread_setspecific(key, thread) == 0)
+	if (++thread->rounds < last && pthread_setspecific(key, thread) == 0)
 		return;
 	tls_lock(&before);
 	link_tls_vector = (struct tls_vector *)&tls_no_vector;

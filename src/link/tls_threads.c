@@ -25,13 +25,31 @@
 #define WAIT_NS       1000000000u
 #define THREADS_LIMIT (1u << 22) /* the kernel's own */
 
+#define NO_TSAN __attribute__((no_sanitize("thread")))
+
 enum tls_reach tls_reach = TLS_REACH_SIGNAL;
 
-void tls_copy_here(const struct tls_copy *copy, uintptr_t thread_pointer)
+/*
+ * By words that the compiler cannot turn into a call of memcpy: race detectors know
+ * nothing of the lock that this is done under, and would report it.
+ */
+typedef uint64_t any_word __attribute__((may_alias, aligned(1)));
+
+NO_TSAN void tls_copy_here(const struct tls_copy *copy, uintptr_t thread_pointer)
 {
 	uint8_t *place = (uint8_t *)thread_pointer + copy->offset;
-	memcpy(place, copy->initial, copy->file_bytes);
-	memset(place + copy->file_bytes, 0, copy->memory_bytes - copy->file_bytes);
+	const uint8_t *from = copy->initial;
+	uint64_t i = 0, bytes = copy->file_bytes;
+	for (; i + 8 <= bytes; i += 8)
+		*(volatile any_word *)(place + i) = *(const any_word *)(from + i);
+	for (; i < bytes; i++)
+		*(volatile uint8_t *)(place + i) = from[i];
+	for (; i % 8 && i < copy->memory_bytes; i++)
+		*(volatile uint8_t *)(place + i) = 0;
+	for (; i + 8 <= copy->memory_bytes; i += 8)
+		*(volatile any_word *)(place + i) = 0;
+	for (; i < copy->memory_bytes; i++)
+		*(volatile uint8_t *)(place + i) = 0;
 }
 
 /* ---- by glibc's lists ---- */
@@ -84,7 +102,7 @@ void tls_lists_unlock(void)
 }
 
 /* Calls tls_copy_here for each thread of a list, or counts @wanted if @copy is NULL. */
-static int walk(struct list *head, const struct tls_copy *copy, uintptr_t wanted)
+NO_TSAN static int walk(struct list *head, const struct tls_copy *copy, uintptr_t wanted)
 {
 	struct list *previous = head;
 	unsigned count = 0;

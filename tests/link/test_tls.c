@@ -111,11 +111,6 @@ TEST(old_ids_are_answered_by_null)
 
 /* ---- many ---- */
 
-#ifdef __SANITIZE_THREAD__
-#define IS_TSAN 1
-#else
-#define IS_TSAN 0
-#endif
 #define IMAGES  100
 #define THREADS 1000
 static struct link_image images[IMAGES];
@@ -218,6 +213,7 @@ TEST(images_come_and_go_beside_running_threads)
 
 /* ---- the end of a thread ---- */
 
+#define LATE_ROUNDS (IS_TSAN ? 2 : 3)
 static pthread_key_t late_key;
 static struct link_image kept;
 static atomic_int rounds_seen;
@@ -229,7 +225,7 @@ static void late_destructor(void *value)
 	int round = (int)(intptr_t)value;
 	CHECK(at && memcmp(at, "kept!", 5) == 0);
 	atomic_store(&rounds_seen, round);
-	if (round < 3)
+	if (round < LATE_ROUNDS)
 		pthread_setspecific(late_key, (void *)(intptr_t)(round + 1));
 }
 
@@ -253,7 +249,7 @@ TEST(storage_outlives_the_destructors_of_keys)
 		atomic_store(&rounds_seen, 0);
 		pthread_create(&thread, NULL, thread_with_late_key, NULL);
 		pthread_join(thread, NULL);
-		CHECK_INT(atomic_load(&rounds_seen), 3);
+		CHECK_INT(atomic_load(&rounds_seen), LATE_ROUNDS);
 		CHECK_INT(tls_store_used(), used);
 	}
 	pthread_key_delete(late_key);
@@ -282,6 +278,8 @@ TEST(storage_made_after_the_last_destructor_is_found_again)
 {
 	pthread_t thread;
 	uint64_t most = 0;
+	if (IS_TSAN) /* it ends its own part of a thread before that */
+		SKIP("no code of ours can run in the last round");
 	set_up_tls();
 	make_image(&kept, values, 8, 64, 8, 0);
 	REQUIRE(begin_image(&kept));

@@ -8,6 +8,15 @@
 #include "link/tls.h"
 #include "stepper.h"
 
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+#define IS_TSAN 1
+#else
+#define IS_TSAN 0
+#endif
+
 struct tls_request {
 	uint64_t id, offset;
 };
