@@ -2,9 +2,10 @@
 /* Contexts: options, process-wide set-up, statistics, capabilities. */
 #include "api/api.h"
 
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/auxv.h>
+#include <sys/mman.h>
 
 #define DEFAULT_ARENA_LIMIT 32768
 
@@ -34,27 +35,45 @@ int api_take_options(
 
 /* ---- set-up ---- */
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static struct umod_error setup_error;
-static int setup_result;
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#endif
 
-static void set_up(void)
+/* Its own code, page by page, would be a good part of what a first small load costs. */
+static void touch_own_code(void)
 {
-	base_trace_setup();
-	link_arch_setup();
-	setup_result = link_tls_setup(&setup_error);
-	registry_set_answers(api_answers);
-	/* After every atexit handler that modules will register: those run first. */
-	atexit(load_finish);
+	struct dl_find_object own;
+	if (link_host_find((void *)(uintptr_t)api_setup, &own))
+		return;
+	base_sys_madvise(own.dlfo_map_start,
+		(size_t)((char *)own.dlfo_map_end - (char *)own.dlfo_map_start),
+		MADV_POPULATE_READ);
 }
 
+/* A failure, for want of memory perhaps, is not for ever: the next context tries again.
+ */
 int api_setup(struct umod_error *error)
 {
-	pthread_once(&once, set_up);
-	if (setup_result)
-		base_error(error, setup_error.stage, setup_result, setup_error.subject,
-			"%s", setup_error.message);
-	return setup_result;
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* done */
+	static bool done;
+	int result = 0;
+	pthread_mutex_lock(&lock);
+	if (!done) {
+		base_trace_setup();
+		link_arch_setup();
+		result = link_tls_setup(error);
+	}
+	if (!done && !result) {
+		registry_set_answers(api_answers);
+		touch_own_code();
+		base_reader_leave(base_reader_enter());
+		/* After every atexit handler that modules will register: those run first.
+		 */
+		atexit(load_finish);
+		done = true;
+	}
+	pthread_mutex_unlock(&lock);
+	return result;
 }
 
 /* ---- contexts ---- */
@@ -99,6 +118,9 @@ static int fill_context(struct umod_context *context,
 	if (!result) {
 		registry_lock();
 		result = registry_host_enter(context->process, error);
+		if (!result && link_globals_prepare(context->process->globals))
+			result = base_error(error, UMOD_STAGE_NONE, -ENOMEM, NULL,
+				"no memory for the global scope");
 		registry_unlock();
 	}
 	return result;

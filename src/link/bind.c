@@ -15,7 +15,9 @@ static const char *symbol_name(const struct elf_view *view, uint64_t index)
 	const char *name = index < view->symbol_limit
 				   ? elf_view_string(view, view->symbols[index].st_name)
 				   : NULL;
-	return name ? name : "?";
+	/* The table may have lost its end since it was checked. */
+	size_t room = name ? view->string_bytes - (uint64_t)(name - view->strings) : 0;
+	return name && memchr(name, 0, room) ? name : "?";
 }
 
 static int reloc_failed(
@@ -514,7 +516,7 @@ static int apply_one(struct link_binder *b, const Elf64_Rela *rela)
 
 static int apply_all(struct link_binder *b, const Elf64_Rela *rela, uint64_t count)
 {
-	const Elf64_Rela *end = rela + count, *ahead = rela;
+	const Elf64_Rela *end = count ? rela + count : rela, *ahead = rela;
 	for (; rela < end; rela++) {
 		if (rela == ahead) {
 			unsigned n = end - rela < LINK_AHEAD ? (unsigned)(end - rela)
@@ -632,7 +634,8 @@ static int apply(struct link_binder *b)
 	if (!result && view->relative_count)
 		result = apply_relative(b);
 	if (!result)
-		result = apply_all(b, view->rela + view->relative_count,
+		result = apply_all(b,
+			view->rela_count ? view->rela + view->relative_count : NULL,
 			view->rela_count - view->relative_count);
 	if (result)
 		return result;

@@ -455,6 +455,9 @@ void *link_definition_address(const struct link_definition *definition)
 	case STT_TLS:
 		return link_tls_address(image, symbol->st_value);
 	case STT_GNU_IFUNC:
+		if (image->home != LINK_HOME_HOST &&
+			!elf_view_is_code(&image->view, symbol->st_value))
+			return NULL;
 		return ((void *(*)(void))address)();
 	default:
 		return address;

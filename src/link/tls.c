@@ -50,8 +50,8 @@ int link_tls_setup(struct umod_error *error)
 	void *found = link_host_symbol("__tls_get_addr");
 	if (!found)
 		return base_error(error, UMOD_STAGE_NONE, -ENOTSUP, "__tls_get_addr",
-			"ld.so has no such function: umod works in glibc processes that "
-			"are dynamically linked");
+			"was not found in ld.so: umod works in glibc processes that are "
+			"dynamically linked, and needs some memory to look");
 	host_get_addr = (void *(*)(const struct tls_index *))found;
 	tls_pool_setup();
 	tls_threads_setup();
