@@ -66,6 +66,7 @@ int api_setup(struct umod_error *error)
 	if (!done && !result) {
 		registry_set_answers(api_answers);
 		touch_own_code();
+		find_hwcaps(); /* cpuid is slow in virtual machines: not in the first load */
 		base_reader_leave(base_reader_enter());
 		/* After every atexit handler that modules will register: those run first.
 		 */
