@@ -314,6 +314,8 @@ void link_tls_unregister(struct link_image *image);
 /* Address of byte @offset of the image's storage in this thread; allocates. Any thread.
  */
 void *link_tls_address(const struct link_image *image, uint64_t offset);
+/* The image's storage in this thread if it has any yet, else NULL. Any thread. */
+void *link_tls_existing(const struct link_image *image);
 /* What images are bound to in place of __tls_get_addr. Any thread. */
 void *link_tls_get_addr(const void *tls_index);
 /* In place of __cxa_thread_atexit_impl: counts per image. */
@@ -323,7 +325,7 @@ int link_tls_descriptor(struct link_image *defining, uint64_t offset,
 	uint64_t *descriptor, struct umod_error *error);
 /* The same for an undefined weak variable: its address is @addend. */
 void link_tls_descriptor_undefined(uint64_t addend, uint64_t *descriptor);
-/* Frees an argument that link_tls_descriptor allocated for @image, at unload. */
+/* Of the pool for initial-exec variables. */
 void link_tls_pool_sizes(uint64_t *total_bytes, uint64_t *used_bytes);
 /* Finds what other parts need of ld.so and libc; once, before anything else. */
 int link_tls_setup(struct umod_error *error);

@@ -198,6 +198,17 @@ void *link_tls_address(const struct link_image *image, uint64_t offset)
 	return image->tls_id ? link_tls_get_addr(&index) : NULL;
 }
 
+void *link_tls_existing(const struct link_image *image)
+{
+	const struct tls_vector *vector = link_tls_vector;
+	uint64_t at = image->tls_id - LINK_TLS_FIRST_ID;
+	if (image->tls_static)
+		return link_tls_address(image, 0);
+	return at < vector->count
+		       ? atomic_load_explicit(&vector->blocks[at], memory_order_relaxed)
+		       : NULL;
+}
+
 /* ---- descriptors ---- */
 
 /* In the upper half of a packed argument: an id of ld.so's, not an index of ours. */

@@ -30,7 +30,9 @@ static void check_alignment(uint64_t align, uint64_t misalign, uint64_t bytes)
 	make_image(&image, values, 7, bytes, align, misalign);
 	if (!begin_image(&image))
 		return;
+	CHECK(link_tls_existing(&image) == NULL);
 	uintptr_t at = (uintptr_t)address_of(&image, 0);
+	CHECK(link_tls_existing(&image) == (void *)at);
 	CHECK_INT(at % align, misalign);
 	CHECK(is_fresh(&image));
 	CHECK(address_of(&image, 5) == (void *)(at + 5));

@@ -5,7 +5,7 @@
  * link_bind_lazily and link_tls_descriptor_slow do.
  */
 
-/* In the frame, from %rsp: nine general registers, room to 128 bytes, the vector state. */
+/* From %rsp on: nine general registers, room up to 128 bytes, the vector state. */
 #define SAVE_AREA 128
 #define HEADER    (SAVE_AREA + 512)
 #define XSAVE     1 /* of enum link_arch_save; below it FXSAVE, above it XSAVEC */
