@@ -248,9 +248,10 @@ void *link_tls_descriptor_slow(uint64_t packed)
 	uint64_t index = packed >> 32;
 	uint64_t offset = (uint64_t)(int64_t)(int32_t)packed;
 	const struct tls_index host = { index & ~PACKED_HOST, offset };
-	if (index & PACKED_HOST)
-		return host_get_addr(&host);
-	return slow_address(LINK_TLS_FIRST_ID + index, offset);
+	void *address = index & PACKED_HOST
+				? host_get_addr(&host)
+				: slow_address(LINK_TLS_FIRST_ID + index, offset);
+	return address; /* not of host, though cppcheck takes it for that */
 }
 
 /* ---- images come and go ---- */

@@ -434,3 +434,14 @@ TEST(speed)
 		(double)(middle - start) / 1e7, (double)(end - middle) / 1e7);
 	link_tls_unregister(&image);
 }
+
+/* For leak checkers: this block is still there when the program ends. */
+TEST(pointers_in_storage_are_no_leaks)
+{
+	static struct link_image image;
+	set_up_tls();
+	make_image(&image, values, 8, 64, 8, 0);
+	REQUIRE(begin_image(&image));
+	void *allocated = malloc(1000);
+	memcpy(address_of(&image, 16), &allocated, sizeof(allocated));
+}
