@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Many small things: plugins by the thousand, namespaces, look-ups, calls."""
+import mmap
 import os
 import pathlib
 
@@ -55,6 +56,16 @@ def limit_of_mappings(bench, wanted):
     return None
 
 
+def warm_memory(wanted_bytes):
+    """A virtual machine's host may have taken back idle memory: the first to touch it
+    then pays several times the usual for each page, whoever that is."""
+    free = os.sysconf('SC_AVPHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
+    if free > 2 * wanted_bytes:
+        with mmap.mmap(-1, wanted_bytes) as memory:
+            for at in range(0, wanted_bytes, 4096):
+                memory[at] = 1
+
+
 def crowd(bench, idle):
     """How many plugins can be open at once."""
     if idle or bench.quick:
@@ -67,6 +78,7 @@ def crowd(bench, idle):
         for loader, program in bench.programs.items():
             # glibc would take hours on the way there, if it did not stop.
             count = 100000 if loader == 'umod' else 14000
+            warm_memory(3 << 30)
             values = run([program, 'plugins', folder, count, 'keep'])
             opened = int(values['opened'])
             bench.report.note(
@@ -76,6 +88,7 @@ def crowd(bench, idle):
             if loader == 'umod':
                 bench.report.check('umod opens', f'{opened:,}', opened == count, '100,000')
                 ends = [values['open_first_ns'], values['open_last_ns']]
+            if loader == 'umod' and opened == count:
                 bench.report.check('    last tenth against first, each',
                                    f'{ends[0] / 1e3:.1f} and {ends[1] / 1e3:.1f} µs',
                                    ends[1] <= FLAT * ends[0], f'<= {FLAT} times')
