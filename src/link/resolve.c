@@ -432,7 +432,8 @@ static int look_up(struct link_binder *b, uint32_t index, const Elf64_Sym *symbo
 		.version = version ? version->id : 0,
 		.version_hidden = version && version->hidden_need,
 	};
-	b->image->lookups_done++;
+	if (!b->lazily) /* many threads at once, without the lock */
+		b->image->lookups_done++;
 	base_trace(BASE_TRACE_SYMBOLS, "%s: looks for %s%s%s", b->image->path, name,
 		version ? "@" : "", version ? version->name : "");
 	if (find(b, &reference, copy ? b->image : NULL, out) ||
