@@ -23,7 +23,7 @@
 #define POOL_LEAST ((size_t)64)
 #define POOL_MOST  ((size_t)1024)
 
-__thread struct base_reader *base_reader_self;
+__thread struct base_reader *base_reader_self __attribute__((tls_model("initial-exec")));
 
 /* The first pool needs no mapping: few processes ever need another. */
 static _Alignas(64) struct base_reader first_pool[POOL_LEAST];

@@ -54,8 +54,8 @@ struct link_join *link_join_new(
 	const struct link_image *image, const struct link_scope *scope);
 void link_join_free(struct link_join *join);
 /* 1: the first in the scope with this hash; 0: there is none; -1: was not asked for. */
-int link_join_find(const struct link_join *join, const struct link_scope *scope,
-	uint32_t hash, struct link_image **image, uint32_t *symbol);
+int link_join_find(const struct link_join *join, uint32_t hash, struct link_image **image,
+	uint32_t *symbol);
 
 /* Prepares use_index and self_first. -ENOMEM. */
 int link_resolve_begin(struct link_binder *binder);

@@ -17,6 +17,8 @@ struct slot {
 
 struct link_join {
 	uint32_t mask;
+	unsigned count, capacity;
+	struct link_image **images; /* in the order in which the scope is searched */
 	uint64_t filter[FILTER_WORDS];
 	struct slot slots[];
 };
@@ -69,19 +71,41 @@ static void want_undefined(struct link_join *join, const struct elf_view *view)
 	}
 }
 
-/* Images without a GNU hash are asked one by one: link_join_find says so by -1. */
-static bool meet_scope(struct link_join *join, const struct link_scope *scope)
+static int add_image(struct link_join *join, struct link_image *image)
 {
-	bool whole = true;
-	for (unsigned i = 0; i < scope->count; i++) {
-		const struct elf_view *view = &scope->images[i]->view;
-		const struct elf_gnu_hash *gnu = &view->gnu;
-		whole &= view->has_gnu_hash;
-		for (uint64_t k = 0; view->has_gnu_hash && k < gnu->chain_count; k++)
+	if (!image)
+		return 0;
+	if (!image->view.has_gnu_hash)
+		return -ENOTSUP; /* its names would have to be hashed */
+	if (base_grow(&join->images, join->count, &join->capacity, sizeof(*join->images)))
+		return -ENOMEM;
+	join->images[join->count++] = image;
+	return 0;
+}
+
+static int add_globals(struct link_join *join, const struct link_globals *globals)
+{
+	unsigned count = globals ? link_globals_count(globals) : 0;
+	int result = 0;
+	for (unsigned i = 0; !result && i < count; i++)
+		result = add_image(join, link_globals_at(globals, i));
+	return result;
+}
+
+static int meet_scope(struct link_join *join, const struct link_scope *scope)
+{
+	int result = scope->local_first ? 0 : add_globals(join, scope->globals);
+	for (unsigned i = 0; !result && i < scope->count; i++)
+		result = add_image(join, scope->images[i]);
+	if (!result && scope->local_first)
+		result = add_globals(join, scope->globals);
+	for (unsigned i = 0; !result && i < join->count; i++) {
+		const struct elf_gnu_hash *gnu = &join->images[i]->view.gnu;
+		for (uint64_t k = 0; k < gnu->chain_count; k++)
 			meet(join, gnu->chains[k], i + 1,
 				gnu->symbol_offset + (uint32_t)k);
 	}
-	return whole;
+	return result;
 }
 
 struct link_join *link_join_new(
@@ -100,8 +124,8 @@ struct link_join *link_join_new(
 		return NULL;
 	join->mask = (uint32_t)slots - 1;
 	want_undefined(join, view);
-	if (!meet_scope(join, scope)) {
-		base_free(join);
+	if (meet_scope(join, scope)) {
+		link_join_free(join);
 		return NULL;
 	}
 	return join;
@@ -109,11 +133,13 @@ struct link_join *link_join_new(
 
 void link_join_free(struct link_join *join)
 {
+	if (join)
+		base_free(join->images);
 	base_free(join);
 }
 
-int link_join_find(const struct link_join *join, const struct link_scope *scope,
-	uint32_t hash, struct link_image **image, uint32_t *symbol)
+int link_join_find(const struct link_join *join, uint32_t hash, struct link_image **image,
+	uint32_t *symbol)
 {
 	uint32_t key = hash | 1, at = spread(key) >> 7 & join->mask;
 	while (join->slots[at].key && join->slots[at].key != key)
@@ -122,7 +148,7 @@ int link_join_find(const struct link_join *join, const struct link_scope *scope,
 		return -1; /* was not asked for */
 	if (!join->slots[at].position)
 		return 0;
-	*image = scope->images[join->slots[at].position - 1];
+	*image = join->images[join->slots[at].position - 1];
 	*symbol = join->slots[at].symbol;
 	return 1;
 }

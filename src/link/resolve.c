@@ -8,8 +8,11 @@
 
 /* Costs, in probes of one image's filter: about 2 ns. */
 #define COST_INSERT  5
-#define COST_INDEXED 6
-#define COST_MET     1 /* for two definitions */
+#define COST_INDEXED 10    /* a look-up whose memory was fetched ahead */
+#define COST_FOUND   40    /* one whose memory was not */
+#define COST_JOIN    20000 /* a join's own memory */
+#define COST_MET     1     /* for each definition met */
+#define COST_SCANNED 700   /* for each image: pages of its table not yet there */
 
 /* From so many global images on they are asked by an index of their own. */
 #define GLOBALS_MARKED 64
@@ -20,6 +23,11 @@ static void mark(struct link_image *image, uint32_t value, uint32_t *position)
 		return;
 	image->mark = value;
 	image->position = (*position)++;
+}
+
+static bool few_globals(const struct link_scope *scope)
+{
+	return !scope->globals || link_globals_count(scope->globals) <= GLOBALS_MARKED;
 }
 
 /* Walking the scope for each name, one index for all, or a walk for each image. */
@@ -44,14 +52,15 @@ static void choose(struct link_bind_options *options)
 		 * definitions what comes before the image itself. */
 		uint64_t own = defined / 4 * i;
 		images++;
-		walking += undefined * scope->count / 2 + own;
+		walking += undefined * (scope->count / 2 + COST_FOUND) + own;
 		joined += undefined * COST_INDEXED + own;
 		indexed += (undefined + defined / 4) * COST_INDEXED;
 	}
-	joined += images * (definitions * COST_MET / 2 + 4000);
+	joined += images *
+		  (COST_JOIN + definitions * COST_MET + scope->count * COST_SCANNED);
 	if (walking <= indexed || joined <= indexed)
 		options->index = NULL;
-	options->join = !options->index && joined < walking;
+	options->join = !options->index && joined < walking && few_globals(scope);
 }
 
 void link_mark_scope(struct link_bind_options *options)
@@ -60,7 +69,7 @@ void link_mark_scope(struct link_bind_options *options)
 	unsigned globals = scope->globals ? link_globals_count(scope->globals) : 0;
 	uint32_t position = 0;
 	choose(options);
-	options->index_has_globals = options->index && globals <= GLOBALS_MARKED;
+	options->index_has_globals = options->index && few_globals(scope);
 	for (unsigned i = 0; scope->local_first && i < scope->count; i++)
 		mark(scope->images[i], options->mark, &position);
 	for (unsigned i = 0; options->index_has_globals && i < globals; i++)
@@ -182,7 +191,7 @@ static struct link_image *first_candidate(
 	struct link_image *image = NULL;
 	if (b->use_index)
 		return link_index_next(b->options->index, hash, &cursor, symbol);
-	return link_join_find(b->join, b->scope, hash, &image, symbol) > 0 ? image : NULL;
+	return link_join_find(b->join, hash, &image, symbol) > 0 ? image : NULL;
 }
 
 static void fetch_candidates(struct link_binder *b, unsigned n)
@@ -330,22 +339,26 @@ static bool find_in_globals(struct link_binder *b, const struct elf_reference *r
 	       link_globals_find(globals, reference, skip, out);
 }
 
-static bool find_in_locals(struct link_binder *b, const struct elf_reference *reference,
-	const struct link_image *skip, struct link_definition *out)
+/* What the join met first in the whole scope; else one image after the other. */
+static bool find_joined(struct link_binder *b, const struct elf_reference *reference,
+	struct link_definition *out)
 {
 	struct link_image *image;
 	uint32_t symbol;
-	if (b->use_index)
-		return find_indexed(b, reference, skip, out);
-	int met = b->join && !skip ? link_join_find(b->join, b->scope, reference->hash,
-					     &image, &symbol)
-				   : -1;
+	int met = link_join_find(b->join, reference->hash, &image, &symbol);
 	if (met == 0)
 		return false;
 	if (met > 0 && candidate_matches(image, symbol, reference, out))
 		return true;
-	/* Another name of the same hash, or another version: one by one. */
-	return link_local_find(b->scope, reference, skip, out);
+	/* Another name of the same hash, or another version. */
+	return link_scope_find(b->scope, reference, NULL, out);
+}
+
+static bool find_in_locals(struct link_binder *b, const struct elf_reference *reference,
+	const struct link_image *skip, struct link_definition *out)
+{
+	return b->use_index ? find_indexed(b, reference, skip, out)
+			    : link_local_find(b->scope, reference, skip, out);
 }
 
 static bool find(struct link_binder *b, const struct elf_reference *reference,
@@ -361,6 +374,8 @@ static bool find(struct link_binder *b, const struct elf_reference *reference,
 		return true;
 	if (b->options->index_has_globals)
 		return find_indexed(b, reference, skip, out);
+	if (b->join && !skip)
+		return find_joined(b, reference, out);
 	if (scope->local_first && find_in_locals(b, reference, skip, out))
 		return true;
 	if (find_in_globals(b, reference, skip, out))

@@ -136,11 +136,6 @@ static int own_object(const struct iteration *walk, const struct link_image *ima
  * with ld.so's lock. It may load and unload itself: the walk holds no place in the set
  * but an address, and so goes by address rather than by age.
  */
-static void leave(struct base_reader **reader)
-{
-	base_reader_leave(*reader);
-}
-
 int link_iterate_phdr(int (*callback)(struct dl_phdr_info *, size_t, void *), void *data)
 {
 	link_iterate_function *host = link_host_iterate();
@@ -151,9 +146,7 @@ int link_iterate_phdr(int (*callback)(struct dl_phdr_info *, size_t, void *), vo
 		result = walk.adds ? host(host_object, &walk) : host(callback, data);
 	if (result || !link_address_any())
 		return result;
-	/* A callback may throw. */
-	struct base_reader *reader __attribute__((cleanup(leave), unused)) =
-		base_reader_enter();
+	struct base_reader *reader = base_reader_enter();
 	struct link_image *image = link_address_next(0);
 	while (image && !result) {
 		uintptr_t start = image->start;
@@ -161,6 +154,7 @@ int link_iterate_phdr(int (*callback)(struct dl_phdr_info *, size_t, void *), vo
 			result = own_object(&walk, image);
 		image = link_address_next(start);
 	}
+	base_reader_leave(reader);
 	return result;
 }
 
