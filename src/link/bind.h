@@ -53,6 +53,12 @@ struct link_join;
 struct link_join *link_join_new(
 	const struct link_image *image, const struct link_scope *scope);
 void link_join_free(struct link_join *join);
+/* What is known of a symbol that the image lacks, or NULL. */
+struct link_join_name {
+	uint32_t hash, length;
+};
+const struct link_join_name *link_join_name(
+	const struct link_join *join, uint32_t symbol);
 /* 1: the first in the scope with this hash; 0: there is none; -1: was not asked for. */
 int link_join_find(const struct link_join *join, uint32_t hash, struct link_image **image,
 	uint32_t *symbol);

@@ -18,6 +18,8 @@ struct slot {
 struct link_join {
 	uint32_t mask;
 	unsigned count, capacity;
+	struct link_join_name *names; /* of the image's symbols, as far as they lack */
+	uint64_t name_count;
 	struct link_image **images; /* in the order in which the scope is searched */
 	uint64_t filter[FILTER_WORDS];
 	struct slot slots[];
@@ -67,7 +69,10 @@ static void want_undefined(struct link_join *join, const struct elf_view *view)
 		if (symbol->st_shndx != SHN_UNDEF || at >= view->string_bytes)
 			continue;
 		const char *name = view->strings + at;
-		want(join, base_gnu_hash(name, strnlen(name, view->string_bytes - at)));
+		size_t length = strnlen(name, view->string_bytes - at);
+		join->names[i].hash = base_gnu_hash(name, length);
+		join->names[i].length = (uint32_t)length;
+		want(join, join->names[i].hash);
 	}
 }
 
@@ -123,6 +128,12 @@ struct link_join *link_join_new(
 	if (!join)
 		return NULL;
 	join->mask = (uint32_t)slots - 1;
+	join->name_count = names;
+	join->names = base_array(names + 1, sizeof(*join->names));
+	if (!join->names) {
+		link_join_free(join);
+		return NULL;
+	}
 	want_undefined(join, view);
 	if (meet_scope(join, scope)) {
 		link_join_free(join);
@@ -133,8 +144,10 @@ struct link_join *link_join_new(
 
 void link_join_free(struct link_join *join)
 {
-	if (join)
+	if (join) {
 		base_free(join->images);
+		base_free(join->names);
+	}
 	base_free(join);
 }
 
@@ -151,4 +164,11 @@ int link_join_find(const struct link_join *join, uint32_t hash, struct link_imag
 	*image = join->images[join->slots[at].position - 1];
 	*symbol = join->slots[at].symbol;
 	return 1;
+}
+
+const struct link_join_name *link_join_name(const struct link_join *join, uint32_t symbol)
+{
+	return symbol < join->name_count && join->names[symbol].length
+		       ? &join->names[symbol]
+		       : NULL;
 }

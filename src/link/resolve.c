@@ -165,20 +165,33 @@ static void fetch_names(struct link_binder *b, unsigned n)
 	}
 }
 
-static void hash_names(struct link_binder *b, unsigned n)
+static void hash_name(struct link_binder *b, struct link_ahead *ahead)
 {
 	const struct elf_view *view = b->view;
+	uint64_t at = view->symbols[ahead->symbol].st_name;
+	const struct link_join_name *known =
+		b->join ? link_join_name(b->join, ahead->symbol) : NULL;
+	if (known) {
+		ahead->hash = known->hash;
+		ahead->length = known->length;
+		ahead->has_name = at + known->length < view->string_bytes;
+	} else if (at < view->string_bytes) {
+		const char *name = view->strings + at;
+		size_t length = strnlen(name, view->string_bytes - at);
+		ahead->length = (uint32_t)length;
+		ahead->hash = base_gnu_hash(name, length);
+		ahead->has_name = at + length < view->string_bytes;
+	}
+}
+
+static void hash_names(struct link_binder *b, unsigned n)
+{
 	for (unsigned i = 0; i < n; i++) {
 		struct link_ahead *ahead = &b->ahead[i];
-		uint64_t at = view->symbols[ahead->symbol].st_name;
-		if (!ahead->is_own && at < view->string_bytes) {
-			const char *name = view->strings + at;
-			size_t length = strnlen(name, view->string_bytes - at);
-			ahead->length = (uint32_t)length;
-			ahead->hash = base_gnu_hash(name, length);
-			ahead->has_name = at + length < view->string_bytes;
-		}
-		if (b->use_index && !ahead->is_own)
+		if (ahead->is_own)
+			continue;
+		hash_name(b, ahead);
+		if (b->use_index)
 			link_index_prefetch(b->options->index, ahead->hash);
 	}
 }
