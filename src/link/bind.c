@@ -577,12 +577,11 @@ static int prepare_lazy(struct link_binder *b)
 	return 0;
 }
 
-void *link_bind_lazily(struct link_image *image, uint64_t index)
+static void *resolve_lazily(
+	struct link_image *image, uint64_t index, struct link_image **on)
 {
-	/* The image's code runs, so it is loaded and its scope stays. */
 	const struct elf_view *view = &image->view;
 	struct umod_error error = { 0 };
-	struct base_reader *reader = base_reader_enter();
 	struct link_scope *scope = __atomic_load_n(&image->scope, __ATOMIC_ACQUIRE);
 	struct link_bind_options options = { .scope = scope };
 	struct link_binder b = { .image = image,
@@ -600,15 +599,43 @@ void *link_bind_lazily(struct link_image *image, uint64_t index)
 	void *address = result || !d.image ? NULL : (void *)plain_address(&d);
 	if (address && is_ifunc(&d))
 		address = ((void *(*)(void))address)();
-	base_reader_leave(reader);
-	if (!address) {
+	if (!address)
 		base_trace_write(BASE_TRACE_BINDINGS, "%s: %s", image->path,
 			error.code ? error.message
 				   : "a call to a weak function that is nowhere");
+	*on = d.image;
+	return address;
+}
+
+/* Again, under the lock: what was found may be gone by now. */
+static void *resolve_and_keep(struct link_image *image, uint64_t index, bool *kept)
+{
+	struct link_image *on;
+	image->keeper->lock();
+	void *address = resolve_lazily(image, index, &on);
+	*kept = address && (on == image || !image->keeper->depend(image, on, NULL));
+	image->keeper->unlock();
+	return address;
+}
+
+void *link_bind_lazily(struct link_image *image, uint64_t index)
+{
+	/* The image's code runs, so it is loaded and its scope stays. */
+	struct link_image *on;
+	struct base_reader *reader = base_reader_enter();
+	void *address = resolve_lazily(image, index, &on);
+	bool kept = !address || on == image || !image->keeper ||
+		    image->keeper->is_kept(image, on);
+	base_reader_leave(reader);
+	/* Not as a reader: whoever holds the lock may wait for us. */
+	if (!kept)
+		address = resolve_and_keep(image, index, &kept);
+	if (!address)
 		return NULL; /* the call faults at address 0, as a weak one does */
-	}
-	__atomic_store_n((uint64_t *)(image->bias + view->plt[index].r_offset),
-		(uint64_t)address, __ATOMIC_RELEASE);
+	if (kept)
+		__atomic_store_n(
+			(uint64_t *)(image->bias + image->view.plt[index].r_offset),
+			(uint64_t)address, __ATOMIC_RELEASE);
 	return address;
 }
 
@@ -642,6 +669,7 @@ static int apply(struct link_binder *b)
 	if (!b->options->lazy || !can_be_lazy(view))
 		return apply_all(b, view->plt, view->plt_count);
 	b->image->scope = link_scope_ref(b->options->scope);
+	b->image->keeper = b->options->keeper;
 	return prepare_lazy(b);
 }
 

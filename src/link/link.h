@@ -60,6 +60,7 @@ struct link_image {
 	uint32_t mark, position;  /* of the load under way: in its scope, and where */
 	uint32_t depend_mark;     /* of the bind under way: bound to already */
 	struct link_scope *scope; /* that it was bound with; owned reference */
+	const struct link_keeper *keeper; /* of a lazily bound image, or NULL */
 	bool lazy;
 	bool bound; /* all its relocations are applied: its code can run */
 	struct link_deferred *deferred; /* relocations that wait for an IFUNC resolver */
@@ -244,8 +245,18 @@ void link_symbol_list_free(struct link_symbol_list *list);
 
 /* ---- bind.c: resolve and relocate ---- */
 
+/*
+ * For lazy binding, where nobody holds the lock: keeps what an image is bound to as long
+ * as the image. Whether it is kept anyhow is asked without the lock, by any thread.
+ */
+struct link_keeper {
+	bool (*is_kept)(struct link_image *user, struct link_image *on);
+	void (*lock)(void), (*unlock)(void);
+	int (*depend)(struct link_image *user, struct link_image *on, void *data);
+};
 struct link_bind_options {
-	struct link_scope *scope; /* where symbols are looked for; kept if lazy */
+	const struct link_keeper *keeper; /* or NULL */
+	struct link_scope *scope;         /* where symbols are looked for; kept if lazy */
 	struct link_index *index; /* of LINK_INDEX_ALL, for large scopes; or NULL */
 	uint32_t mark;            /* the images of the scope carry it, with their place */
 	bool join; /* without an index: meet each image's names in one walk */

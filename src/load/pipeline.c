@@ -50,6 +50,25 @@ static int depend(struct link_image *user, struct link_image *on, void *data)
 			 : 0;
 }
 
+/*
+ * Host objects stay, and so does what the user needs, which is told without the lock so
+ * that a thread can bind that an init function waits for.
+ */
+static bool is_kept(struct link_image *user, struct link_image *on)
+{
+	const struct link_scope *closure = atomic_load_explicit(
+		&registry_module(user)->closure, memory_order_acquire);
+	if (!on->owner || registry_module(on)->host)
+		return true;
+	for (unsigned i = 0; closure && i < closure->count; i++)
+		if (closure->images[i] == on)
+			return true;
+	return false;
+}
+
+static const struct link_keeper keeper = { is_kept, registry_lock, registry_unlock,
+	depend };
+
 static int unique(struct link_definition *definition, const char *name, void *data)
 {
 	return registry_unique(((struct load *)data)->space, definition, name);
@@ -88,6 +107,7 @@ static int make_scope(struct load *load)
 		return base_error(load->error, UMOD_STAGE_BIND, -ENOMEM, load->root->path,
 			"no memory for its scope");
 	load->bind = (struct link_bind_options){ .scope = load->scope,
+		.keeper = &keeper,
 		.index = load->space->index,
 		.mark = registry_next_visit(),
 		.lazy = load->flags & UMOD_LOAD_LAZY,
@@ -152,6 +172,8 @@ static int do_bind(struct load *load)
 	}
 	for (unsigned i = 0; !result && i < load->count; i++) {
 		result = link_bind(&load->order[i]->image, &load->bind, load->error);
+		if (load->order[i]->image.lazy)
+			registry_closure(load->order[i]); /* for is_kept, and rescope */
 		load->has_deferred |= link_has_deferred(&load->order[i]->image);
 		if (!load->has_deferred)
 			load->order[i]->image.bound = true;

@@ -27,6 +27,10 @@ static void rescope(struct umod_namespace *space)
 		own = closure ? link_scope_new(old->lent, old->globals, closure->images,
 					closure->count, old->local_first)
 			      : NULL;
+		/* For want of memory the closure, made at the load, without what is
+		 * global. */
+		if (!own && closure)
+			own = link_scope_ref(closure);
 		__atomic_store_n(&m->image.scope, own, __ATOMIC_RELEASE);
 		base_reader_wait();
 		link_scope_unref(old);
