@@ -25,6 +25,11 @@ static void set_message(const struct umod_error *error)
 static pthread_mutex_t handles_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct base_map handles; /* module or namespace -> itself */
 
+__attribute__((constructor)) static void keep_lock(void)
+{
+	base_lock_across_fork(&handles_lock);
+}
+
 static bool is_handle(void *handle)
 {
 	size_t cursor = 0;

@@ -157,6 +157,11 @@ uint64_t base_now_ns(void); /* CLOCK_MONOTONIC */
 
 /* ---- process ---- */
 bool base_secure_execution(void); /* AT_SECURE */
+/*
+ * Holds @lock across fork(2), so that a child finds it free. For locks inside which none
+ * but malloc's is taken; from a constructor, eight at most.
+ */
+void base_lock_across_fork(pthread_mutex_t *lock);
 unsigned long base_auxval(unsigned long type);
 const char *base_getenv(const char *name); /* NULL in secure execution */
 

@@ -14,6 +14,11 @@ static unsigned users;
 static struct sigaction previous;
 static __thread struct elf_guard *innermost __attribute__((tls_model("initial-exec")));
 
+__attribute__((constructor)) static void keep_lock(void)
+{
+	base_lock_across_fork(&lock);
+}
+
 static void pass_on(int number, siginfo_t *info, void *context)
 {
 	if (previous.sa_flags & SA_SIGINFO) {

@@ -18,6 +18,11 @@ struct interned {
 	char name[];
 };
 
+__attribute__((constructor)) static void keep_lock(void)
+{
+	base_lock_across_fork(&intern_lock);
+}
+
 uint32_t elf_version_intern(const char *name)
 {
 	size_t length = strlen(name), cursor = 0;
