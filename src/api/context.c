@@ -38,6 +38,7 @@ int api_take_options(
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
 #endif
+#define HEAP_BYTES 65536
 
 /* Its own code, page by page, would be a good part of what a first small load costs. */
 static void touch_own_code(void)
@@ -48,6 +49,11 @@ static void touch_own_code(void)
 	base_sys_madvise(own.dlfo_map_start,
 		(size_t)((char *)own.dlfo_map_end - (char *)own.dlfo_map_start),
 		MADV_POPULATE_READ);
+	/* And the heap that a load needs: freed, it stays in the process. */
+	void *heap = base_alloc(HEAP_BYTES);
+	if (heap)
+		memset(heap, 0, HEAP_BYTES);
+	base_free(heap);
 }
 
 /* A failure, for want of memory perhaps, is not for ever: the next context tries again.
@@ -66,7 +72,8 @@ int api_setup(struct umod_error *error)
 	if (!done && !result) {
 		registry_set_answers(api_answers);
 		touch_own_code();
-		find_hwcaps(); /* cpuid is slow in virtual machines: not in the first load */
+		find_hwcaps(); /* cpuid is slow in virtual machines: not in the first load
+				*/
 		base_reader_leave(base_reader_enter());
 		/* After every atexit handler that modules will register: those run first.
 		 */

@@ -91,8 +91,7 @@ UMOD_EXPORT int umod_module_symbol(struct umod_module *module, const char *name,
 	link_reference(&reference, name, version);
 	for (unsigned i = 0; i < closure->count; i++) {
 		const struct link_image *image = closure->images[i];
-		if (elf_view_maybe_has(&image->view, reference.hash) &&
-			link_image_find(image, &reference, &definition)) {
+		if (link_image_find(image, &reference, &definition)) {
 			*address = link_definition_address(&definition);
 			return 0;
 		}

@@ -79,9 +79,9 @@ bool elf_guard_end(struct elf_guard *guard)
 	pthread_mutex_lock(&lock);
 	if (--users == 0) {
 		struct sigaction now;
-		/* Someone who installed his own in between keeps it. */
-		if (sigaction(SIGBUS, NULL, &now) == 0 && now.sa_sigaction == handle)
-			sigaction(SIGBUS, &previous, NULL);
+		/* Someone who installed his own in between gets it back. */
+		if (sigaction(SIGBUS, &previous, &now) == 0 && now.sa_sigaction != handle)
+			sigaction(SIGBUS, &now, NULL);
 	}
 	pthread_mutex_unlock(&lock);
 	return guard->hit;

@@ -172,6 +172,34 @@ static inline const char *elf_view_string(const struct elf_view *view, uint64_t 
 }
 
 /*
+ * memcmp(3) == 0, for names: inline, and the end first, because names of one hash are
+ * nearly always equal and names of one prefix nearly never.
+ */
+static inline bool elf_bytes_equal(const char *a, const char *b, size_t length)
+{
+	uint64_t x, y;
+	if (length < 8) {
+		for (size_t i = 0; i < length; i++)
+			if (a[i] != b[i])
+				return false;
+		return true;
+	}
+	memcpy(&x, a + length - 8, 8);
+	memcpy(&y, b + length - 8, 8);
+	if (x != y)
+		return false;
+	if (length > 64)
+		return memcmp(a, b, length - 8) == 0;
+	for (size_t i = 0; i + 8 < length; i += 8) {
+		memcpy(&x, a + i, 8);
+		memcpy(&y, b + i, 8);
+		if (x != y)
+			return false;
+	}
+	return true;
+}
+
+/*
  * True when the string at @offset is the @length bytes of @name and then a NUL. Reads
  * nothing past the table, whatever it holds now.
  */
@@ -179,7 +207,7 @@ static inline bool elf_view_string_is(
 	const struct elf_view *view, uint64_t offset, const char *name, size_t length)
 {
 	return base_range_fits(offset, length + 1, view->string_bytes) &&
-	       memcmp(view->strings + offset, name, length) == 0 &&
+	       elf_bytes_equal(view->strings + offset, name, length) &&
 	       view->strings[offset + length] == 0;
 }
 

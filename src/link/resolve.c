@@ -223,9 +223,14 @@ static void fetch_candidates(struct link_binder *b, unsigned n)
 			__builtin_prefetch(&image->view.versym[symbol]);
 	}
 	for (unsigned i = 0; i < n; i++)
-		if (b->ahead[i].candidate)
-			__builtin_prefetch(
-				b->ahead[i].strings + b->ahead[i].candidate->st_name);
+		if (b->ahead[i].candidate) {
+			const char *name =
+				b->ahead[i].strings + b->ahead[i].candidate->st_name;
+			/* All of its cache lines, of which the compare needs the last
+			 * first. */
+			for (uint32_t at = 0; at <= b->ahead[i].length; at += 64)
+				__builtin_prefetch(name + at);
+		}
 }
 
 void link_look_ahead(struct link_binder *b, const Elf64_Rela *rela, unsigned count)
