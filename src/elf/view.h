@@ -255,6 +255,35 @@ uint32_t elf_view_find(
 bool elf_view_version_matches(const struct elf_view *view, uint32_t index,
 	const struct elf_reference *reference, bool *only_versioned);
 
+/* The steps of a search in the GNU hash table, for those who take them side by side. */
+static inline const uint32_t *elf_gnu_bucket(const struct elf_view *view, uint32_t hash)
+{
+	return &view->gnu.buckets[hash % view->gnu.bucket_count];
+}
+/* The chain entry of symbol @index, or NULL where there is none. */
+static inline const uint32_t *elf_gnu_chain(const struct elf_view *view, uint32_t index)
+{
+	const struct elf_gnu_hash *gnu = &view->gnu;
+	return index >= gnu->symbol_offset &&
+			       index - gnu->symbol_offset < gnu->chain_count
+		       ? &gnu->chains[index - gnu->symbol_offset]
+		       : NULL;
+}
+/* The first symbol from @index on, in its chain, whose hash is @hash; 0: none. */
+static inline uint32_t elf_gnu_chain_find(
+	const struct elf_view *view, uint32_t index, uint32_t hash)
+{
+	const uint32_t *chain = elf_gnu_chain(view, index);
+	for (; chain; chain = elf_gnu_chain(view, ++index)) {
+		uint32_t value = *chain;
+		if (((value ^ hash) >> 1) == 0)
+			return index;
+		if (value & 1)
+			break;
+	}
+	return 0;
+}
+
 /* All definitions of @name, of whatever version, by GNU hash; at most @room of them. */
 unsigned elf_view_find_all(
 	const struct elf_view *view, const char *name, uint32_t *indices, unsigned room);

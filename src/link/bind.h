@@ -12,13 +12,27 @@ struct link_deferred {
 
 /* Symbols of the next relocations, with what can be known of them without a search. */
 #define LINK_AHEAD 48
+enum link_ahead_state {
+	LINK_AHEAD_SEARCHING, /* not found yet, or not searched for */
+	LINK_AHEAD_FOUND,     /* image and index: the first in the scope with this hash */
+	LINK_AHEAD_NOWHERE,   /* nothing in the scope has this hash */
+};
 struct link_ahead {
 	uint32_t symbol;
 	uint32_t hash; /* without bit 0 where has_name is not set */
 	uint32_t length;
 	bool has_name, is_own;
-	const Elf64_Sym *candidate; /* whose memory is being fetched */
-	const char *strings;
+	enum link_ahead_state state;
+	unsigned probe; /* where in the scope the walk is */
+	uint32_t index;
+	struct link_image *image;
+};
+
+/* An image of a scope, as far as walking it for a name needs. */
+struct link_probe {
+	const uint64_t *bloom;
+	uint32_t mask, shift;
+	struct link_image *image;
 };
 
 /* One image being bound. */
@@ -29,11 +43,12 @@ struct link_binder {
 	const struct link_scope *scope;
 	struct umod_error *error;
 	uintptr_t bias;
-	uint32_t depend_mark;   /* of this bind, for link_image.depend_mark */
-	bool use_index;         /* the scope is large: ask options->index */
-	struct link_join *join; /* or NULL; freed by link_resolve_end */
-	bool lazily;            /* at a first call: without the lock, nothing prepared */
-	bool self_first;        /* nothing comes before the image itself in its scope */
+	uint32_t depend_mark;      /* of this bind, for link_image.depend_mark */
+	bool use_index;            /* the scope is large: ask options->index */
+	struct link_probe *probes; /* the scope in its order, to be walked; or NULL */
+	unsigned probe_count;
+	bool lazily;     /* at a first call: without the lock, nothing prepared */
+	bool self_first; /* nothing comes before the image itself in its scope */
 
 	/* the writable segment that the last relocation was in: [low, low + room] */
 	uint64_t low, room;
@@ -47,21 +62,12 @@ struct link_binder {
 	struct link_ahead ahead[LINK_AHEAD];
 };
 
-/* ---- join.c ---- */
-struct link_join;
-/* For the names that @image lacks. NULL: for want of memory, or of hash tables. */
-struct link_join *link_join_new(
-	const struct link_image *image, const struct link_scope *scope);
-void link_join_free(struct link_join *join);
-/* What is known of a symbol that the image lacks, or NULL. */
-struct link_join_name {
-	uint32_t hash, length;
-};
-const struct link_join_name *link_join_name(
-	const struct link_join *join, uint32_t symbol);
-/* 1: the first in the scope with this hash; 0: there is none; -1: was not asked for. */
-int link_join_find(const struct link_join *join, uint32_t hash, struct link_image **image,
-	uint32_t *symbol);
+/* ---- walk.c ---- */
+/* Fills probes, unless memory or a GNU hash is wanting. */
+void link_walk_begin(struct link_binder *binder);
+void link_walk_end(struct link_binder *binder);
+/* Searches for the first @n of ahead that have a name. */
+void link_walk_ahead(struct link_binder *binder, unsigned n);
 
 /* Prepares use_index and self_first. -ENOMEM. */
 int link_resolve_begin(struct link_binder *binder);

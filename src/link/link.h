@@ -259,8 +259,7 @@ struct link_bind_options {
 	struct link_scope *scope;         /* where symbols are looked for; kept if lazy */
 	struct link_index *index; /* of LINK_INDEX_ALL, for large scopes; or NULL */
 	uint32_t mark;            /* the images of the scope carry it, with their place */
-	bool join; /* without an index: meet each image's names in one walk */
-	bool index_has_globals; /* the images of the global scope, too */
+	bool index_has_globals;   /* the images of the global scope, too */
 	bool lazy;
 	bool no_resolvers; /* IFUNC resolvers are not called (fuzzing) */
 	/* An image that was bound to: it must stay as long as @user. Called once for each

@@ -8,11 +8,7 @@
 
 /* Costs, in probes of one image's filter: about 2 ns. */
 #define COST_INSERT  5
-#define COST_INDEXED 10    /* a look-up whose memory was fetched ahead */
-#define COST_FOUND   40    /* one whose memory was not */
-#define COST_JOIN    20000 /* a join's own memory */
-#define COST_MET     1     /* for each definition met */
-#define COST_SCANNED 700   /* for each image: pages of its table not yet there */
+#define COST_INDEXED 10 /* a look-up whose memory was fetched ahead */
 
 /* From so many global images on they are asked by an index of their own. */
 #define GLOBALS_MARKED 64
@@ -30,11 +26,10 @@ static bool few_globals(const struct link_scope *scope)
 	return !scope->globals || link_globals_count(scope->globals) <= GLOBALS_MARKED;
 }
 
-/* Walking the scope for each name, one index for all, or a walk for each image. */
-static void choose(struct link_bind_options *options)
+/* Whether one index for all is cheaper than walking the scope for each name. */
+static bool wants_index(const struct link_scope *scope)
 {
-	const struct link_scope *scope = options->scope;
-	uint64_t walking = 0, indexed = 0, joined = 0, definitions = 0, images = 0;
+	uint64_t walking = 0, indexed = 0;
 	for (unsigned i = 0; i < scope->count; i++) {
 		const struct link_image *image = scope->images[i];
 		const struct elf_view *view = &image->view;
@@ -43,24 +38,17 @@ static void choose(struct link_bind_options *options)
 		uint64_t defined = view->symbol_count > undefined
 					   ? view->symbol_count - undefined
 					   : 0;
-		definitions += defined;
 		if (!image->index_slot[LINK_INDEX_ALL])
 			indexed += defined * COST_INSERT;
 		if (image->bound)
 			continue;
 		/* Half of the scope is walked for a name that is there; for own
 		 * definitions what comes before the image itself. */
-		uint64_t own = defined / 4 * i;
-		images++;
-		walking += undefined * (scope->count / 2 + COST_FOUND) + own;
-		joined += undefined * COST_INDEXED + own;
+		walking +=
+			undefined * (scope->count / 2 + COST_INDEXED) + defined / 4 * i;
 		indexed += (undefined + defined / 4) * COST_INDEXED;
 	}
-	joined += images *
-		  (COST_JOIN + definitions * COST_MET + scope->count * COST_SCANNED);
-	if (walking <= indexed || joined <= indexed)
-		options->index = NULL;
-	options->join = !options->index && joined < walking && few_globals(scope);
+	return walking > indexed;
 }
 
 void link_mark_scope(struct link_bind_options *options)
@@ -68,7 +56,8 @@ void link_mark_scope(struct link_bind_options *options)
 	const struct link_scope *scope = options->scope;
 	unsigned globals = scope->globals ? link_globals_count(scope->globals) : 0;
 	uint32_t position = 0;
-	choose(options);
+	if (!wants_index(scope))
+		options->index = NULL;
 	options->index_has_globals = options->index && few_globals(scope);
 	for (unsigned i = 0; scope->local_first && i < scope->count; i++)
 		mark(scope->images[i], options->mark, &position);
@@ -109,8 +98,8 @@ int link_resolve_begin(struct link_binder *b)
 		result = link_globals_prepare(scope->globals);
 	if (!result && b->use_index)
 		result = fill_index(b);
-	if (!result && b->options->join)
-		b->join = link_join_new(b->image, scope); /* NULL: the slower way */
+	if (!result && !b->use_index && (!scope->globals || few_globals(scope)))
+		link_walk_begin(b);
 	return result ? base_error(b->error, UMOD_STAGE_BIND, result, b->image->path,
 				"no memory for the symbol index")
 		      : 0;
@@ -118,8 +107,7 @@ int link_resolve_begin(struct link_binder *b)
 
 void link_resolve_end(struct link_binder *b)
 {
-	link_join_free(b->join);
-	b->join = NULL;
+	link_walk_end(b);
 }
 
 /* The hash of one of the image's own definitions, but for bit 0. */
@@ -169,19 +157,13 @@ static void hash_name(struct link_binder *b, struct link_ahead *ahead)
 {
 	const struct elf_view *view = b->view;
 	uint64_t at = view->symbols[ahead->symbol].st_name;
-	const struct link_join_name *known =
-		b->join ? link_join_name(b->join, ahead->symbol) : NULL;
-	if (known) {
-		ahead->hash = known->hash;
-		ahead->length = known->length;
-		ahead->has_name = at + known->length < view->string_bytes;
-	} else if (at < view->string_bytes) {
-		const char *name = view->strings + at;
-		size_t length = strnlen(name, view->string_bytes - at);
-		ahead->length = (uint32_t)length;
-		ahead->hash = base_gnu_hash(name, length);
-		ahead->has_name = at + length < view->string_bytes;
-	}
+	if (at >= view->string_bytes)
+		return;
+	const char *name = view->strings + at;
+	size_t length = strnlen(name, view->string_bytes - at);
+	ahead->length = (uint32_t)length;
+	ahead->hash = base_gnu_hash(name, length);
+	ahead->has_name = at + length < view->string_bytes;
 }
 
 static void hash_names(struct link_binder *b, unsigned n)
@@ -196,41 +178,36 @@ static void hash_names(struct link_binder *b, unsigned n)
 	}
 }
 
-/* What the index or the join has first is most often what is meant. */
-static struct link_image *first_candidate(
-	struct link_binder *b, uint32_t hash, uint32_t *symbol)
-{
-	struct link_index_cursor cursor = { 0 };
-	struct link_image *image = NULL;
-	if (b->use_index)
-		return link_index_next(b->options->index, hash, &cursor, symbol);
-	return link_join_find(b->join, hash, &image, symbol) > 0 ? image : NULL;
-}
-
-static void fetch_candidates(struct link_binder *b, unsigned n)
+/* What the index has first is most often what is meant. */
+static void ask_index(struct link_binder *b, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
 		struct link_ahead *ahead = &b->ahead[i];
-		uint32_t symbol;
-		struct link_image *image =
-			ahead->has_name ? first_candidate(b, ahead->hash, &symbol) : NULL;
-		if (!image)
+		struct link_index_cursor cursor = { 0 };
+		if (!ahead->has_name)
 			continue;
-		ahead->candidate = &image->view.symbols[symbol];
-		ahead->strings = image->view.strings;
-		__builtin_prefetch(ahead->candidate);
-		if (image->view.versym)
-			__builtin_prefetch(&image->view.versym[symbol]);
+		ahead->image = link_index_next(
+			b->options->index, ahead->hash, &cursor, &ahead->index);
+		if (!ahead->image)
+			continue;
+		__builtin_prefetch(&ahead->image->view.symbols[ahead->index]);
+		if (ahead->image->view.versym)
+			__builtin_prefetch(&ahead->image->view.versym[ahead->index]);
 	}
-	for (unsigned i = 0; i < n; i++)
-		if (b->ahead[i].candidate) {
-			const char *name =
-				b->ahead[i].strings + b->ahead[i].candidate->st_name;
-			/* All of its cache lines, of which the compare needs the last
-			 * first. */
-			for (uint32_t at = 0; at <= b->ahead[i].length; at += 64)
-				__builtin_prefetch(name + at);
-		}
+}
+
+/* All cache lines of the names to compare with. */
+static void fetch_found_names(struct link_binder *b, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct link_ahead *ahead = &b->ahead[i];
+		if (!ahead->image)
+			continue;
+		const struct elf_view *view = &ahead->image->view;
+		const char *name = view->strings + view->symbols[ahead->index].st_name;
+		for (uint32_t at = 0; at <= ahead->length; at += 64)
+			__builtin_prefetch(name + at);
+	}
 }
 
 void link_look_ahead(struct link_binder *b, const Elf64_Rela *rela, unsigned count)
@@ -238,8 +215,11 @@ void link_look_ahead(struct link_binder *b, const Elf64_Rela *rela, unsigned cou
 	unsigned n = fetch_symbols(b, rela, count);
 	fetch_names(b, n);
 	hash_names(b, n);
-	if (b->use_index || b->join)
-		fetch_candidates(b, n);
+	if (b->use_index)
+		ask_index(b, n);
+	else if (b->probes)
+		link_walk_ahead(b, n);
+	fetch_found_names(b, n);
 	b->ahead_count = n;
 	b->ahead_next = 0;
 }
@@ -357,21 +337,6 @@ static bool find_in_globals(struct link_binder *b, const struct elf_reference *r
 	       link_globals_find(globals, reference, skip, out);
 }
 
-/* What the join met first in the whole scope; else one image after the other. */
-static bool find_joined(struct link_binder *b, const struct elf_reference *reference,
-	struct link_definition *out)
-{
-	struct link_image *image;
-	uint32_t symbol;
-	int met = link_join_find(b->join, reference->hash, &image, &symbol);
-	if (met == 0)
-		return false;
-	if (met > 0 && candidate_matches(image, symbol, reference, out))
-		return true;
-	/* Another name of the same hash, or another version. */
-	return link_scope_find(b->scope, reference, NULL, out);
-}
-
 static bool find_in_locals(struct link_binder *b, const struct elf_reference *reference,
 	const struct link_image *skip, struct link_definition *out)
 {
@@ -380,7 +345,8 @@ static bool find_in_locals(struct link_binder *b, const struct elf_reference *re
 }
 
 static bool find(struct link_binder *b, const struct elf_reference *reference,
-	const struct link_image *skip, struct link_definition *out)
+	const struct link_ahead *ahead, const struct link_image *skip,
+	struct link_definition *out)
 {
 	const struct link_scope *scope = b->scope;
 	if (b->view->symbolic && b->image != skip &&
@@ -392,8 +358,14 @@ static bool find(struct link_binder *b, const struct elf_reference *reference,
 		return true;
 	if (b->options->index_has_globals)
 		return find_indexed(b, reference, skip, out);
-	if (b->join && !skip)
-		return find_joined(b, reference, out);
+	if (b->probes && ahead && !skip) {
+		if (ahead->state == LINK_AHEAD_NOWHERE)
+			return false;
+		/* Else: another name of the same hash, or another version. */
+		if (ahead->state == LINK_AHEAD_FOUND &&
+			candidate_matches(ahead->image, ahead->index, reference, out))
+			return true;
+	}
 	if (scope->local_first && find_in_locals(b, reference, skip, out))
 		return true;
 	if (find_in_globals(b, reference, skip, out))
@@ -469,7 +441,7 @@ static int look_up(struct link_binder *b, uint32_t index, const Elf64_Sym *symbo
 		b->image->lookups_done++;
 	base_trace(BASE_TRACE_SYMBOLS, "%s: looks for %s%s%s", b->image->path, name,
 		version ? "@" : "", version ? version->name : "");
-	if (find(b, &reference, copy ? b->image : NULL, out) ||
+	if (find(b, &reference, ahead, copy ? b->image : NULL, out) ||
 		(b->options->last_resort &&
 			b->options->last_resort(&reference, out, b->options->data))) {
 		base_trace(BASE_TRACE_BINDINGS, "%s: %s%s%s bound to %s", b->image->path,
