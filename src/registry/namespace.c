@@ -44,13 +44,19 @@ bool registry_is_family(const char *name)
 	return maybe_family(name) && matches(family, base_array_count(family), name);
 }
 
+bool registry_is_core(const char *soname)
+{
+	return maybe_family(soname) && matches(core, base_array_count(core), soname);
+}
+
 bool registry_is_shared(
 	const struct umod_namespace *space, const char *soname, bool *must)
 {
 	const char *slash = strrchr(soname, '/');
 	const char *name = slash ? slash + 1 : soname;
 	*must = false;
-	if (space->keep_private &&
+	/* Not those of the core, whatever a pattern says. */
+	if (space->keep_private && !matches(core, base_array_count(core), name) &&
 		matches((const char *const *)space->keep_private, SIZE_MAX, name))
 		return false;
 	if (registry_is_family(name)) {
@@ -182,6 +188,8 @@ int registry_namespace_new(struct umod_context *context,
 void registry_namespace_end(struct umod_namespace *space)
 {
 	registry_lock();
+	if (space->has_handle)
+		registry_say_goodbye(space);
 	if (space->previous)
 		space->previous->next = space->next;
 	else
@@ -242,16 +250,37 @@ static uint64_t file_key(dev_t device, ino_t inode)
 	return base_mix((uint64_t)inode + base_mix((uint64_t)device));
 }
 
+/*
+ * A mapping of the file keeps its inode. Of an image that was copied the file may be
+ * gone, and another may have its number now.
+ */
+static bool still_has_file(const struct umod_module *module)
+{
+	struct stat st;
+	if (module->image.home != LINK_HOME_ARENA &&
+		module->image.home != LINK_HOME_MEMORY)
+		return true;
+	return module->path[0] != '/' ||
+	       (base_sys_stat(module->path, &st) == 0 && st.st_dev == module->device &&
+		       st.st_ino == module->inode);
+}
+
 struct umod_module *registry_find_file(
 	struct umod_namespace *space, dev_t device, ino_t inode)
 {
 	size_t cursor = 0;
 	struct umod_module *module;
-	while ((module =
-			base_map_next(&space->by_file, file_key(device, inode), &cursor)))
-		if (module->device == device && module->inode == inode &&
-			module->state != UMOD_STATE_GOING)
+	uint64_t key = file_key(device, inode);
+	while ((module = base_map_next(&space->by_file, key, &cursor))) {
+		if (module->device != device || module->inode != inode ||
+			module->state == UMOD_STATE_GOING)
+			continue;
+		if (still_has_file(module))
 			return module;
+		base_map_remove(&space->by_file, key, module);
+		module->inode = 0;
+		cursor = 0;
+	}
 	return NULL;
 }
 
