@@ -102,7 +102,7 @@ static void print_trial(const struct check *check, const struct trial *trial,
 		print_reason(check, trial, loader, path);
 	}
 	if (loader == TRIAL_UMOD && trial->outcome == TRIAL_OK && report->stays) {
-		fputs(", stays: ", stdout);
+		fputs(", ", stdout);
 		tool_print(stdout, report->stays < 0 ? report->stays_error.message
 						     : "others hold it");
 	}

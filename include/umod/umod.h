@@ -9,5 +9,6 @@
 #include <umod/module.h>
 #include <umod/image.h>
 #include <umod/address.h>
+#include <umod/tls.h>
 
 #endif

@@ -71,6 +71,7 @@ int api_setup(struct umod_error *error)
 	}
 	if (!done && !result) {
 		registry_set_answers(api_answers);
+		registry_set_goodbye(api_forget_handle);
 		touch_own_code();
 		find_hwcaps(); /* cpuid is slow in virtual machines: not in the first load
 				*/
@@ -196,7 +197,9 @@ UMOD_EXPORT void umod_statistics_get(struct umod_statistics *out)
 	};
 	for (unsigned i = 0; i < UMOD_STAGE_COUNT; i++)
 		s.failures[i] = atomic_load(&r->failures[i]);
+	registry_lock(); /* the pool's pieces move when one is added */
 	link_tls_pool_sizes(&s.tls_pool_bytes, &s.tls_pool_used_bytes);
+	registry_unlock();
 	api_fill(out, out->size_bytes, &s, sizeof(s));
 }
 
@@ -223,8 +226,11 @@ UMOD_EXPORT const char *umod_feature(unsigned index, const char **state)
 	if (index >= base_array_count(features))
 		return NULL;
 	uint64_t total, used;
+	api_setup(NULL); /* the pool may be the program's */
+	registry_lock();
 	link_tls_pool_sizes(&total, &used);
 	snprintf(pool, sizeof(pool), "%lu", total);
+	registry_unlock();
 	if (state)
 		*state = features[index].state;
 	return features[index].name;

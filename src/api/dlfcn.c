@@ -20,6 +20,13 @@ static void set_message(const struct umod_error *error)
 	last_message = base_printf("%s: %s", error->subject, error->message);
 }
 
+/* A call that succeeds leaves nothing for dlerror to tell. */
+static void clear_message(void)
+{
+	base_free(last_message);
+	last_message = NULL;
+}
+
 /* ---- handles that were given out ---- */
 
 static pthread_mutex_t handles_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -52,10 +59,13 @@ static int keep_handle(void *handle)
 	return result;
 }
 
-static void drop_handle(void *handle)
+/* However an object goes, its handle goes with it. */
+void api_forget_handle(void *object)
 {
+	void *space = (char *)object + UMOD_HANDLE_SPACE;
 	pthread_mutex_lock(&handles_lock);
-	base_map_remove(&handles, base_mix((uintptr_t)handle), handle);
+	base_map_remove(&handles, base_mix((uintptr_t)object), object);
+	base_map_remove(&handles, base_mix((uintptr_t)space), space);
 	pthread_mutex_unlock(&handles_lock);
 }
 
@@ -76,6 +86,7 @@ static void *open_in(
 	struct umod_load_options options = UMOD_LOAD_OPTIONS_INIT;
 	struct umod_module *module;
 	struct umod_error error;
+	clear_message();
 	options.caller = caller;
 	options.flags = (mode & RTLD_GLOBAL ? UMOD_LOAD_GLOBAL : 0) |
 			(mode & RTLD_NOW ? 0 : UMOD_LOAD_LAZY) |
@@ -87,6 +98,7 @@ static void *open_in(
 			set_message(&error);
 		return NULL;
 	}
+	module->has_handle = true;
 	if (keep_handle(module)) {
 		umod_module_unref(module, NULL);
 		return NULL;
@@ -105,6 +117,7 @@ static void *answer_dlopen(const char *file, int mode)
 	if (module->space->is_process)
 		return dlopen(NULL, mode);
 	void *handle = (char *)module->space + UMOD_HANDLE_SPACE;
+	module->space->has_handle = true;
 	return keep_handle(handle) ? NULL : handle;
 }
 
@@ -134,12 +147,8 @@ static int answer_dlclose(void *handle)
 	if ((uintptr_t)handle & UMOD_HANDLE_SPACE)
 		return 0;
 	/* Known as a handle for as long as the module lives. */
-	struct umod_module *module = handle;
-	registry_lock();
-	if (umod_module_unref(module, NULL) == 0)
-		drop_handle(handle);
-	registry_unlock();
-	return 0;
+	clear_message();
+	return umod_module_unref(handle, NULL) == -EINVAL ? -1 : 0;
 }
 
 /* ---- dlsym ---- */
@@ -178,6 +187,7 @@ static void *look_up(
 	struct umod_error error = { 0 };
 	struct umod_module *module = caller_module(caller);
 	void *address = NULL;
+	clear_message();
 	if (handle == RTLD_DEFAULT && module) {
 		address = in_namespace(module, name, version, &error);
 	} else if (handle == RTLD_NEXT && module) {
@@ -282,9 +292,10 @@ static int answer_dlinfo(void *handle, int request, void *out)
 		*(Lmid_t *)out = (Lmid_t)module->space->id;
 		return 0;
 	case RTLD_DI_ORIGIN: {
-		const char *slash = strrchr(module->path, '/');
-		size_t length = slash ? (size_t)(slash - module->path) : 0;
-		memcpy(out, module->path, length);
+		const char *path = module->absolute ? module->absolute : module->path;
+		const char *slash = strrchr(path, '/');
+		size_t length = slash ? (size_t)(slash - path) : 0;
+		memcpy(out, path, length);
 		((char *)out)[length] = 0;
 		return 0;
 	}

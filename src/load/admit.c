@@ -130,6 +130,9 @@ static int check_policy(struct load *load, const struct umod_module *module)
 		      "the program's lie";
 	else if (view->flags_1 & DF_1_NOOPEN)
 		why = "asks not to be opened at run time (DF_1_NOOPEN)";
+	else if (view->soname && registry_is_core(view->soname))
+		why = "is a copy of the C library or of ld.so, of which a process has "
+		      "one; load it by its soname";
 	else if (view->text_relocations && !context->allow_text_relocations)
 		why = "has text relocations (DT_TEXTREL); compile with -fPIC, or allow "
 		      "them "

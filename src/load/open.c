@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static int no_memory(struct load *load, const char *name)
 {
@@ -38,12 +39,16 @@ void load_set_asker(struct load *load)
 			return;
 		image = &program->image;
 	}
-	load->asker = (struct find_asker){ .path = image->path,
-		.soname = image->view.soname,
-		.rpath = image->view.rpath,
-		.runpath = image->view.runpath,
-		.no_default_lib = image->view.flags_1 & DF_1_NODEFLIB,
-		.is_main = image->home == LINK_HOME_HOST && !image->path[0] };
+	const struct umod_module *module =
+		image->home == LINK_HOME_HOST ? NULL : registry_module(image);
+	load->asker =
+		(struct find_asker){ .path = module && module->absolute ? module->absolute
+									: image->path,
+			.soname = image->view.soname,
+			.rpath = image->view.rpath,
+			.runpath = image->view.runpath,
+			.no_default_lib = image->view.flags_1 & DF_1_NODEFLIB,
+			.is_main = image->home == LINK_HOME_HOST && !image->path[0] };
 	if (!image->path[0] || image->home == LINK_HOME_MEMORY)
 		load->asker.path =
 			image->home == LINK_HOME_HOST ? "/proc/self/exe" : NULL;
@@ -73,6 +78,16 @@ static struct load_item *new_item(
 	return item;
 }
 
+/* $ORIGIN is where the file lies now, whatever chdir(2) does later. */
+static int keep_place(struct umod_module *module)
+{
+	char directory[4096];
+	if (module->path[0] == '/' || !getcwd(directory, sizeof(directory)))
+		return 0;
+	module->absolute = base_printf("%s/%s", directory, module->path);
+	return module->absolute ? 0 : -ENOMEM;
+}
+
 static int take_file(struct load *load, struct find_result *file, const char *wanted,
 	const struct find_asker *asker)
 {
@@ -86,7 +101,7 @@ static int take_file(struct load *load, struct find_result *file, const char *wa
 	file->fd = -1;
 	item->st = file->st;
 	item->head = base_alloc(file->head_bytes);
-	if (!item->head)
+	if (!item->head || keep_place(item->module))
 		return no_memory(load, wanted);
 	memcpy(item->head, file->head, file->head_bytes);
 	item->head_bytes = file->head_bytes;
@@ -118,11 +133,14 @@ static int find_same_file(
 	struct load *load, const struct stat *st, struct umod_module **found)
 {
 	*found = registry_find_file(load->space, st->st_dev, st->st_ino);
-	if (*found || !load->space->is_process)
+	if (*found)
 		return 0;
 	struct registry_host_object *object =
 		registry_host_by_file(st->st_dev, st->st_ino);
-	return object ? registry_host_module(load->space, object, found, load->error) : 0;
+	bool must;
+	return object && registry_is_shared(load->space, object->soname, &must)
+		       ? registry_host_module(load->space, object, found, load->error)
+		       : 0;
 }
 
 int load_open(struct load *load, const char *name, const struct find_asker *asker,
@@ -191,6 +209,9 @@ static int open_descriptor(struct load *load, struct umod_module **found)
 	int64_t got = result || *found
 			      ? 0
 			      : base_sys_pread(source->descriptor, head, sizeof(head), 0);
+	if (!result && !*found && load->flags & UMOD_LOAD_NOLOAD)
+		result = base_error(
+			load->error, UMOD_STAGE_OPEN, -ENOENT, path, "is not loaded");
 	if (result || *found || got < 0) {
 		if (got < 0)
 			result = base_error(load->error, UMOD_STAGE_OPEN, (int)got, path,
@@ -213,6 +234,9 @@ static int open_descriptor(struct load *load, struct umod_module **found)
 static int open_bytes(struct load *load)
 {
 	const struct umod_source *source = load->source;
+	if (load->flags & UMOD_LOAD_NOLOAD)
+		return base_error(load->error, UMOD_STAGE_OPEN, -ENOENT, source->path,
+			"is not loaded: bytes in memory are new each time");
 	char *path = source->path ? base_strdup(source->path)
 				  : base_printf("memory:%p", source->buffer);
 	struct load_item *item =

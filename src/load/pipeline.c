@@ -81,7 +81,9 @@ static int unique(struct link_definition *definition, const char *name, void *da
 static bool last_resort(const struct elf_reference *reference,
 	struct link_definition *definition, void *data)
 {
-	if (!((struct load *)data)->space->is_process || reference->version)
+	/* ld.so's lock is not taken unless it can matter: see docs, Locks. */
+	if (!((struct load *)data)->space->is_process || reference->version ||
+		!registry_host_has_late())
 		return false;
 	void *address = dlsym(RTLD_DEFAULT, reference->name);
 	if (!address) {
@@ -339,15 +341,33 @@ static int run(struct load *load)
 	return result;
 }
 
+/* What was loaded without running its code, and is now asked for with it. */
+static void start_late(struct link_scope *closure)
+{
+	for (unsigned i = closure->count; i-- > 0;) {
+		struct umod_module *module = registry_module(closure->images[i]);
+		if (!module->no_init)
+			continue;
+		module->no_init = false;
+		base_trace(BASE_TRACE_INIT, "%s: init", module->path);
+		link_run_init(&module->image);
+	}
+}
+
 /* A module that is there: what the flags ask of it now. */
 static int upgrade(struct load *load)
 {
 	int result = 0;
 	if (load->flags & UMOD_LOAD_PINNED)
 		load->root->pinned = true;
-	if (!(load->flags & UMOD_LOAD_GLOBAL))
+	bool starts = load->root->no_init && !(load->flags & UMOD_LOAD_NO_INIT);
+	if (!(load->flags & UMOD_LOAD_GLOBAL) && !starts)
 		return 0;
 	struct link_scope *closure = registry_closure(load->root);
+	if (closure && starts)
+		start_late(closure);
+	if (closure && !(load->flags & UMOD_LOAD_GLOBAL))
+		return 0;
 	for (unsigned i = 0; closure && !result && i < closure->count; i++)
 		result = link_globals_add(load->space->globals, closure->images[i]);
 	return closure && !result

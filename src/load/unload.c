@@ -78,17 +78,14 @@ static int unload(struct umod_module *module, struct umod_error *why)
 /* Those that could not go before may be able to now; each is tried once. */
 static void try_pending(void)
 {
-	struct umod_module *module, *again = NULL;
-	while ((module = registry_pending_take())) {
+	/* What stays goes to the end of the list: each is tried once. */
+	for (unsigned left = registry_pending_count(); left; left--) {
+		struct umod_module *module = registry_pending_take();
+		if (!module)
+			return;
 		if (atomic_load(&module->references) == 0 &&
-			unload(module, NULL) == -EBUSY) {
-			module->next_pending = again;
-			again = module;
-		}
-	}
-	while ((module = again)) {
-		again = module->next_pending;
-		registry_pending_add(module);
+			unload(module, NULL) == -EBUSY)
+			registry_pending_add(module);
 	}
 }
 
@@ -107,16 +104,15 @@ void load_finish(void)
 	for (struct umod_namespace *s = registry_first_namespace(); s; s = s->next)
 		for (struct umod_module *m = s->first; m; m = m->next)
 			if (m->image.init_done && !m->no_init &&
-				!base_grow(&all, count, &capacity, sizeof(*all)))
+				!base_grow(&all, count, &capacity, sizeof(*all))) {
+				/* A fini function may let go of any other: none goes. */
+				m->pinned = true;
 				all[count++] = m;
+			}
 	if (count)
 		qsort(all, count, sizeof(*all), later_first);
 	for (unsigned i = 0; i < count; i++) {
-		/* A fini function may let go of others: each runs once all the same. */
-		if (!all[i]->image.init_done)
-			continue;
 		all[i]->image.init_done = false;
-		all[i]->pinned = true;
 		base_trace(BASE_TRACE_INIT, "%s: fini at exit", all[i]->path);
 		link_run_fini(&all[i]->image);
 	}
@@ -127,6 +123,11 @@ void load_finish(void)
 int load_unref(struct umod_module *module, struct umod_error *error)
 {
 	registry_lock();
+	if (atomic_load(&module->references) == 0) {
+		registry_unlock();
+		return base_error(error, UMOD_STAGE_UNLOAD, -EINVAL, module->path,
+			"is let go of more often than it was taken");
+	}
 	unsigned left = atomic_fetch_sub(&module->references, 1) - 1;
 	int result = 1;
 	if (module->host) {

@@ -19,6 +19,14 @@ void registry_set_answers(const struct registry_answer *list)
 	answers = list;
 }
 
+bool registry_host_has_late(void)
+{
+	for (const struct registry_host_object *o = objects; o; o = o->next)
+		if (!o->at_start)
+			return true;
+	return false;
+}
+
 uint64_t registry_host_pins(void)
 {
 	return atomic_load(&pins);
@@ -33,12 +41,21 @@ static void free_object(struct registry_host_object *object)
 	base_free(object);
 }
 
+/* A plugin of the host's may have been closed, built anew and opened at its old place. */
+static bool is_same_file(const struct registry_host_object *object)
+{
+	struct stat st;
+	return base_sys_stat(object->path, &st) != 0 ||
+	       (st.st_dev == object->device && st.st_ino == object->inode);
+}
+
 static struct registry_host_object *find_known(const struct link_host_object *seen)
 {
 	for (struct registry_host_object *o = objects; o; o = o->next)
 		if (o->image.bias == seen->bias &&
 			o->image.view.phdr_count == seen->phdr_count &&
-			strcmp(o->path, seen->path) == 0)
+			strcmp(o->path, seen->path) == 0 &&
+			(o->at_start || is_same_file(o)))
 			return o;
 	return NULL;
 }

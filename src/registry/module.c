@@ -124,8 +124,23 @@ static void leave_pending(struct umod_module *module)
 	module->is_pending = false;
 }
 
+static void (*goodbye)(void *object);
+
+void registry_set_goodbye(void (*function)(void *object))
+{
+	goodbye = function;
+}
+
+void registry_say_goodbye(void *object)
+{
+	if (goodbye)
+		goodbye(object);
+}
+
 void registry_module_free(struct umod_module *module)
 {
+	if (module->has_handle)
+		registry_say_goodbye(module);
 	struct umod_namespace *space = module->space;
 	struct link_image *image = &module->image;
 	bool entered = is_entered(module);
@@ -157,6 +172,7 @@ void registry_module_free(struct umod_module *module)
 	}
 	if (entered)
 		leave_list(module);
+	base_free(module->absolute);
 	base_free(module->path);
 	if (image->lazy && module->state == UMOD_STATE_GOING)
 		space->lazy_count--;
@@ -330,13 +346,18 @@ int registry_collect(
 	}
 	for (unsigned i = 0; i < set.count; i++) {
 		struct umod_module *m = set.items[i];
-		if (atomic_load(&m->references) || m->users > m->internal_users ||
-			m->pinned || atomic_load(&m->image.tls_destructors) ||
+		if (atomic_load(&m->references) || m->users > m->internal_users)
+			keep(m);
+	}
+	bool held = module->kept; /* by callers, perhaps through a circle */
+	for (unsigned i = 0; i < set.count; i++) {
+		struct umod_module *m = set.items[i];
+		if (m->pinned || atomic_load(&m->image.tls_destructors) ||
 			m->state == UMOD_STATE_UNFORMED || m->state == UMOD_STATE_COMING)
 			keep(m);
 	}
 	unsigned going = 0;
-	result = module->kept ? reason(module, &set, why) : 0;
+	result = module->kept && !held ? reason(module, &set, why) : 0;
 	for (unsigned i = 0; !module->kept && i < set.count; i++)
 		if (!set.items[i]->kept)
 			set.items[going++] = set.items[i];
@@ -353,11 +374,22 @@ int registry_collect(
 
 void registry_pending_add(struct umod_module *module)
 {
+	struct umod_module **end = &pending;
 	if (module->is_pending || module->pinned)
 		return;
+	while (*end)
+		end = &(*end)->next_pending;
 	module->is_pending = true;
-	module->next_pending = pending;
-	pending = module;
+	module->next_pending = NULL;
+	*end = module;
+}
+
+unsigned registry_pending_count(void)
+{
+	unsigned count = 0;
+	for (const struct umod_module *m = pending; m; m = m->next_pending)
+		count++;
+	return count;
 }
 
 struct umod_module *registry_pending_take(void)

@@ -51,6 +51,7 @@ struct umod_namespace {
 	struct base_map uniques; /* hash of name -> struct registry_unique */
 	struct umod_module *first, *last; /* in load order, host objects not */
 	unsigned lazy_count;              /* modules bound lazily */
+	bool has_handle;                  /* dlopen(NULL) gave it out */
 	struct umod_module *hosts; /* modules that stand for host objects, by next */
 	struct umod_namespace *previous, *next; /* of all namespaces */
 };
@@ -71,6 +72,7 @@ struct umod_module {
 	bool is_root;    /* was asked for by a caller */
 	bool is_private; /* not to be found by name or file */
 	char *path;
+	char *absolute; /* @path as it was at the load, or NULL if it is so itself */
 	struct registry_name *names;
 	dev_t device;
 	ino_t inode;
@@ -88,6 +90,7 @@ struct umod_module {
 	struct umod_module *previous, *next; /* of its namespace */
 	struct umod_module *next_pending;    /* see registry_pending */
 	bool is_pending;
+	bool has_handle; /* dlopen gave it out: registry_set_goodbye */
 
 	/* of a search under way, see registry_collect */
 	uint32_t visit;
@@ -163,6 +166,7 @@ int registry_collect(
 	struct umod_module *module, struct umod_module ***list, struct umod_error *why);
 /* Modules that could not go although nobody holds them; tried again at each unload. */
 struct umod_module *registry_pending_take(void);
+unsigned registry_pending_count(void);
 void registry_pending_add(struct umod_module *module);
 
 /* ---- host.c ---- */
@@ -197,8 +201,12 @@ int registry_host_load(
 /* Enters the program's objects in a process namespace's global scope. */
 int registry_host_enter(struct umod_namespace *space, struct umod_error *error);
 uint64_t registry_host_pins(void);
+/* ld.so loaded something after the program's start. */
+bool registry_host_has_late(void);
 /* Whether a soname is of the family that is never loaded twice. */
 bool registry_is_family(const char *soname);
+/* Of that family, those that cannot have a private copy at all. */
+bool registry_is_core(const char *soname);
 /* Symbols of libc and ld.so that umod answers itself; ended by a NULL name. Set once,
  * before the first context. */
 struct registry_answer {
@@ -206,6 +214,9 @@ struct registry_answer {
 	void *address;
 };
 void registry_set_answers(const struct registry_answer *answers);
+/* @goodbye is told of each module and namespace with has_handle that goes. */
+void registry_set_goodbye(void (*goodbye)(void *object));
+void registry_say_goodbye(void *object);
 
 /* ---- substitute.c ---- */
 /* Fills the substitutes of the family's objects: umod's answers, and what the program or

@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: MIT
-// What the images of this test offer. Each @destroyed counts destructors that ran.
+/* SPDX-License-Identifier: MIT */
+/* What the images of this test offer. Each @destroyed counts destructors that ran. */
 #pragma once
 
 extern "C" {
