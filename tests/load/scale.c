@@ -244,7 +244,7 @@ TEST(mappings_run_out)
 	struct umod_statistics before = { sizeof(before) }, after = { sizeof(after) };
 	struct umod_context *context = NULL;
 	struct umod_module *module = NULL;
-	struct umod_error error = { 0 };
+	struct umod_error error = { 0 }, last = { 0 };
 	options.arena_limit_bytes = UMOD_ARENA_NONE;
 	REQUIRE(umod_context_new(&options, &context, NULL) == 0);
 	struct umod_namespace *space = umod_context_process_namespace(context);
@@ -266,6 +266,7 @@ TEST(mappings_run_out)
 				break;
 			}
 			failures++;
+			last = error;
 			CHECK_INT(result, -ENOMEM);
 			CHECK(module == NULL);
 			CHECK(error.stage == UMOD_STAGE_MAP ||
@@ -279,7 +280,7 @@ TEST(mappings_run_out)
 			mprotect(area + (size_t)2 * i * 4096, 4096, PROT_NONE);
 		}
 		printf("# refused %u times, the last in %s: %s\n", failures,
-			umod_stage_name(error.stage), error.message);
+			umod_stage_name(last.stage), last.message);
 		CHECK(failures > 0 && failures < 30);
 	}
 	munmap(area, (size_t)PAGES * 4096);
