@@ -61,8 +61,11 @@ static void touch_own_code(void)
 int api_setup(struct umod_error *error)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* done */
-	static bool done;
+	static atomic_bool done;
 	int result = 0;
+	/* Once it is done no lock is taken: a child of fork could not let go of it. */
+	if (atomic_load(&done))
+		return 0;
 	pthread_mutex_lock(&lock);
 	if (!done) {
 		base_trace_setup();

@@ -214,12 +214,18 @@ void *link_tls_existing(const struct link_image *image)
 /* In the upper half of a packed argument: an id of ld.so's, not an index of ours. */
 #define PACKED_HOST ((uint64_t)1 << 31)
 
+/* A relocation may name any place: the file's two words need not be aligned. */
+static void put_descriptor(uint64_t *descriptor, uint64_t function, uint64_t argument)
+{
+	memcpy(descriptor, (uint64_t[]){ function, argument }, 2 * sizeof(uint64_t));
+}
+
 int link_tls_descriptor(struct link_image *defining, uint64_t offset,
 	uint64_t *descriptor, struct umod_error *error)
 {
 	if (defining->tls_static) {
-		descriptor[0] = (uint64_t)link_arch_tlsdesc_static;
-		descriptor[1] = (uint64_t)defining->tls_offset + offset;
+		put_descriptor(descriptor, (uint64_t)link_arch_tlsdesc_static,
+			(uint64_t)defining->tls_offset + offset);
 		return 0;
 	}
 	bool is_host = defining->tls_id < LINK_TLS_FIRST_ID;
@@ -232,15 +238,14 @@ int link_tls_descriptor(struct link_image *defining, uint64_t offset,
 			"out "
 			"of reach",
 			offset);
-	descriptor[0] = (uint64_t)link_arch_tlsdesc_dynamic;
-	descriptor[1] = (index | (is_host ? PACKED_HOST : 0)) << 32 | (uint32_t)offset;
+	put_descriptor(descriptor, (uint64_t)link_arch_tlsdesc_dynamic,
+		(index | (is_host ? PACKED_HOST : 0)) << 32 | (uint32_t)offset);
 	return 0;
 }
 
 void link_tls_descriptor_undefined(uint64_t addend, uint64_t *descriptor)
 {
-	descriptor[0] = (uint64_t)link_arch_tlsdesc_undefined;
-	descriptor[1] = addend;
+	put_descriptor(descriptor, (uint64_t)link_arch_tlsdesc_undefined, addend);
 }
 
 void *link_tls_descriptor_slow(uint64_t packed)

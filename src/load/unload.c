@@ -37,6 +37,22 @@ static void rescope(struct umod_namespace *space)
 	}
 }
 
+/*
+ * libstdc++ keeps 72 kB for exceptions without memory, which it gives back only to
+ * memory checkers, by a function made for them. A copy that goes takes it along.
+ */
+static void free_pools(struct umod_module *module)
+{
+	struct elf_reference reference;
+	struct link_definition definition;
+	if (!module->image.view.soname ||
+		strncmp(module->image.view.soname, "libstdc++.so", 12) != 0)
+		return;
+	link_reference(&reference, "_ZN9__gnu_cxx9__freeresEv", NULL);
+	if (link_image_find(&module->image, &reference, &definition))
+		((void (*)(void))link_definition_address(&definition))();
+}
+
 static void take_down(struct umod_module **going, unsigned count)
 {
 	bool has_lazy = false;
@@ -48,6 +64,7 @@ static void take_down(struct umod_module **going, unsigned count)
 			continue;
 		base_trace(BASE_TRACE_INIT, "%s: fini", module->path);
 		link_run_fini(&module->image);
+		free_pools(module);
 	}
 	for (unsigned i = 0; i < count; i++)
 		has_lazy |= going[i]->space->lazy_count != 0;

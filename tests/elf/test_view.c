@@ -27,7 +27,8 @@ static bool fence(struct fenced *f, size_t count)
 		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (f->map == MAP_FAILED)
 		return CHECK(!"no memory");
-	f->bytes = f->map + f->map_bytes - BASE_PAGE_BYTES - count;
+	/* Aligned as the loader's bytes are: up to seven of them follow the file. */
+	f->bytes = f->map + f->map_bytes - BASE_PAGE_BYTES - base_align_up(count, 8);
 	return mprotect(f->map + f->map_bytes - BASE_PAGE_BYTES, BASE_PAGE_BYTES,
 		       PROT_NONE) == 0;
 }

@@ -70,13 +70,6 @@ static void load_global(void)
 	load_and_check(held_space, "many", UMOD_LOAD_GLOBAL, "many_1042", 1042);
 }
 
-const char *__lsan_default_suppressions(void);
-/* Each libstdc++ has an emergency pool for exceptions, which it gives back to nobody. */
-const char *__lsan_default_suppressions(void)
-{
-	return "leak:load_thrower\n";
-}
-
 static void load_thrower(void)
 {
 	struct umod_namespace *space = test_namespace();
