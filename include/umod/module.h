@@ -9,6 +9,16 @@
  * Threads: loads and unloads of a process run one at a time, under one lock that init
  * and fini functions may take again (they may load). Look-ups take no lock. The caller
  * holds a reference to the module that it passes, for as long as the call lasts.
+ *
+ * Two locks: under its own, umod calls ld.so to load a shared member of the C library's
+ * family that the program lacks, and, once the program has opened something through ld.so
+ * after its start, to look up what no module defines. A constructor that ld.so runs
+ * should therefore not wait for a thread that loads through umod. Objects that ld.so
+ * loaded for a load stay, also when the load fails later.
+ *
+ * While a large file is read, SIGBUS is umod's: a file that another process cuts short
+ * then fails the load. Other faults go to whoever handled them before. The calling thread
+ * must not block SIGBUS.
  */
 #ifndef UMOD_MODULE_H
 #define UMOD_MODULE_H
@@ -139,7 +149,8 @@ struct umod_module *umod_module_need(struct umod_module *module, unsigned index)
 /*
  * Calls @visit for every module of @space (NULL: of all namespaces) that umod loaded,
  * in load order, under the load lock: @visit must not wait for another thread that
- * loads. A result other than 0 ends the walk and is returned. Since 0.1.
+ * loads, nor let go of another module. A result other than 0 ends the walk and is
+ * returned. Since 0.1.
  */
 int umod_modules_visit(struct umod_namespace *space,
 	int (*visit)(struct umod_module *module, void *data), void *data);

@@ -176,6 +176,13 @@ static void *after_caller(struct umod_module *module, const char *name,
 	for (unsigned i = 1; closure && i < closure->count; i++)
 		if (link_image_find(closure->images[i], &reference, &definition))
 			return link_definition_address(&definition);
+	/* What stands beside rather than below it: the global scope, without itself. */
+	struct base_reader *reader = base_reader_enter();
+	bool found = link_globals_find(
+		module->space->globals, &reference, &module->image, &definition);
+	base_reader_leave(reader);
+	if (found)
+		return link_definition_address(&definition);
 	base_error(error, UMOD_STAGE_LOOKUP, -ENOENT, module->path,
 		"undefined symbol: %s after this image", name);
 	return NULL;
