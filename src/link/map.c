@@ -129,14 +129,15 @@ int link_map_file(struct link_image *image, const struct link_map_options *optio
 	return 0;
 }
 
+/*
+ * Every segment can be read, whatever its flags say: tables may lie in it, which were
+ * checked through the file and are read in place.
+ */
 static int protection(const struct link_image *image, const struct elf_segment *segment)
 {
-	int prot = segment->flags & PF_R ? PROT_READ : 0;
-	if (segment->flags & PF_W)
-		return prot | PROT_READ | PROT_WRITE;
-	if (image->view.text_relocations)
-		return PROT_READ | PROT_WRITE; /* until link_protect_text */
-	return segment->flags & PF_X ? prot | PROT_READ | PROT_EXEC : prot;
+	if (segment->flags & PF_W || image->view.text_relocations)
+		return PROT_READ | PROT_WRITE; /* text until link_protect_text */
+	return segment->flags & PF_X ? PROT_READ | PROT_EXEC : PROT_READ;
 }
 
 /* Reads the file part of a large writable segment into huge pages. */
