@@ -269,7 +269,7 @@ static int copy_data(
 	struct link_binder *b, const Elf64_Rela *rela, const struct link_definition *d)
 {
 	const Elf64_Sym *own = &b->view->symbols[ELF64_R_SYM(rela->r_info)];
-	if (!d->image || !d->symbol)
+	if (!d->image || !d->symbol || d->image == b->image)
 		return reloc_failed(b, rela, -ENOSYS, "nothing to copy from");
 	uint64_t bytes =
 		own->st_size < d->symbol->st_size ? own->st_size : d->symbol->st_size;
