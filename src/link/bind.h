@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files that bind share: bind.c applies relocations, resolve.c finds symbols. */
+/*
+ * What the files that bind share: bind.c applies relocations, relative.c those without a
+ * symbol, lazy.c at a first call; resolve.c finds symbols, walk.c many at a time.
+ */
 #ifndef UMOD_LINK_BIND_H
 #define UMOD_LINK_BIND_H
 
@@ -57,10 +60,85 @@ struct link_binder {
 	uint32_t last_index;
 	int last_result;
 	struct link_definition last;
+	uint64_t last_address; /* of last, if last_is_plain */
+	bool last_is_plain;    /* neither a function to be resolved first, nor for TLS */
 
 	unsigned ahead_count, ahead_next;
 	struct link_ahead ahead[LINK_AHEAD];
 };
+
+/* ---- places: where a relocation writes ---- */
+
+/* Whether 8 bytes at @offset lie in the writable segment of the relocation before. */
+static inline bool link_in_room(const struct link_binder *b, uint64_t offset)
+{
+	return offset - b->low <= b->room && b->room;
+}
+
+/* 0 if @bytes may be written at r_offset; else -ELIBBAD or -EPERM, told in the error. */
+int link_check_other_place(
+	struct link_binder *binder, const Elf64_Rela *rela, uint64_t bytes);
+static inline int link_check_place(
+	struct link_binder *b, const Elf64_Rela *rela, uint64_t bytes)
+{
+	if (base_likely(link_in_room(b, rela->r_offset)))
+		return 0;
+	return link_check_other_place(b, rela, bytes);
+}
+
+static inline uint64_t *link_word(const struct link_binder *b, uint64_t offset)
+{
+	return (uint64_t *)(b->bias + offset);
+}
+
+static inline uint64_t link_get64(const void *p)
+{
+	uint64_t v;
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline void link_put64(void *p, uint64_t v)
+{
+	memcpy(p, &v, sizeof(v));
+}
+
+/*
+ * A relocation as it is now: the file may be cut short, or a relocation may write over
+ * the table, between the check of a member and its use.
+ */
+static inline Elf64_Rela link_take(const Elf64_Rela *rela)
+{
+	Elf64_Rela own = *rela;
+	__asm__ volatile("" : "+m"(own)); /* not to be read again */
+	return own;
+}
+
+static inline enum link_reloc link_reloc_kind(uint32_t type)
+{
+	return type < link_arch_reloc_count ? (enum link_reloc)link_arch_relocs[type]
+					    : LINK_RELOC_UNKNOWN;
+}
+
+/* ---- bind.c ---- */
+/* Tells of the relocation @rela, its symbol and its image that @what; returns @code. */
+int link_reloc_failed(const struct link_binder *binder, const Elf64_Rela *rela, int code,
+	const char *what);
+int link_apply_one(struct link_binder *binder, const Elf64_Rela *rela);
+/* The address of a definition that is no function to be resolved first. */
+uint64_t link_plain_address(const struct link_definition *definition);
+bool link_is_ifunc(const struct link_definition *definition);
+
+/* ---- relative.c ---- */
+/* The first relative_count entries of the table: nearly all of a large library's. */
+int link_apply_relative(struct link_binder *binder);
+int link_apply_relr(struct link_binder *binder);
+
+/* ---- lazy.c ---- */
+/* Slots that become read-only can only be filled before that. */
+bool link_can_be_lazy(const struct elf_view *view);
+/* A lazy slot leads to its PLT entry, which leads to the trampoline. */
+int link_prepare_lazy(struct link_binder *binder);
 
 /* ---- walk.c ---- */
 /* Fills probes, unless memory or a GNU hash is wanting. */

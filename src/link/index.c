@@ -218,12 +218,12 @@ static bool has_room(const struct link_index *index, uint64_t entries, uint64_t 
 	       index->dead <= index->live + 1024;
 }
 
-int link_index_reserve(
-	struct link_index *index, struct link_image *const *images, unsigned count)
+int link_index_reserve(struct link_index *index, struct link_image *const *images,
+	unsigned count, const struct link_image *except)
 {
 	uint64_t entries = 0, blocks = 0;
 	for (unsigned i = 0; i < count; i++)
-		if (!images[i]->index_slot[index->kind]) {
+		if (images[i] != except && !images[i]->index_slot[index->kind]) {
 			entries += definition_count(images[i]);
 			blocks += block_count(images[i]);
 		}

@@ -132,9 +132,9 @@ enum link_index_kind {
 struct link_index;
 struct link_index *link_index_new(enum link_index_kind kind);
 void link_index_free(struct link_index *index);
-/* Makes room for all of @images that are not there, at once. -ENOMEM. */
-int link_index_reserve(
-	struct link_index *index, struct link_image *const *images, unsigned count);
+/* Makes room for all of @images that are not there, but for @except, at once. -ENOMEM. */
+int link_index_reserve(struct link_index *index, struct link_image *const *images,
+	unsigned count, const struct link_image *except);
 /* Adds the definitions of @image, if they are not there. -ENOMEM. */
 int link_index_add(struct link_index *index, struct link_image *image);
 /* The caller waits for readers before the image goes. */

@@ -29,7 +29,8 @@ static bool few_globals(const struct link_scope *scope)
 /* Whether one index for all is cheaper than walking the scope for each name. */
 static bool wants_index(const struct link_scope *scope)
 {
-	uint64_t walking = 0, indexed = 0;
+	uint64_t walking = 0, indexed = 0, own = 0;
+	unsigned unbound = 0;
 	for (unsigned i = 0; i < scope->count; i++) {
 		const struct link_image *image = scope->images[i];
 		const struct elf_view *view = &image->view;
@@ -42,13 +43,16 @@ static bool wants_index(const struct link_scope *scope)
 			indexed += defined * COST_INSERT;
 		if (image->bound)
 			continue;
+		unbound++;
+		own = image->index_slot[LINK_INDEX_ALL] ? 0 : defined * COST_INSERT;
 		/* Half of the scope is walked for a name that is there; for own
 		 * definitions what comes before the image itself. */
 		walking +=
 			undefined * (scope->count / 2 + COST_INDEXED) + defined / 4 * i;
 		indexed += (undefined + defined / 4) * COST_INDEXED;
 	}
-	return walking > indexed;
+	/* What is bound itself is not entered: see fill_index. */
+	return walking > indexed - (unbound == 1 ? own : 0);
 }
 
 void link_mark_scope(struct link_bind_options *options)
@@ -67,13 +71,18 @@ void link_mark_scope(struct link_bind_options *options)
 		mark(scope->images[i], options->mark, &position);
 }
 
+/*
+ * The image itself need not be there: find_indexed asks it. So one large library that is
+ * loaded next to its needs is never entered, unless something else needs it later.
+ */
 static int fill_index(struct link_binder *b)
 {
 	const struct link_scope *scope = b->scope;
 	struct link_index *index = b->options->index;
-	int result = link_index_reserve(index, scope->images, scope->count);
+	int result = link_index_reserve(index, scope->images, scope->count, b->image);
 	for (unsigned i = 0; !result && i < scope->count; i++)
-		result = link_index_add(index, scope->images[i]);
+		if (scope->images[i] != b->image)
+			result = link_index_add(index, scope->images[i]);
 	unsigned globals =
 		b->options->index_has_globals ? link_globals_count(scope->globals) : 0;
 	for (unsigned i = 0; !result && i < globals; i++)
@@ -326,6 +335,11 @@ static bool find_indexed(struct link_binder *b, const struct elf_reference *refe
 	}
 	if (cursor.overflow)
 		return link_scope_find(b->scope, reference, skip, out);
+	image = b->image;
+	if (!image->index_slot[LINK_INDEX_ALL] && image->position < best &&
+		image->mark == b->options->mark && image != skip &&
+		link_image_find(image, reference, out))
+		return true;
 	return best != UINT32_MAX;
 }
 
