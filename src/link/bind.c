@@ -62,10 +62,16 @@ int link_check_other_place(struct link_binder *b, const Elf64_Rela *rela, uint64
 
 /* ---- symbolic ---- */
 
+/* Until the functions that resolve others can run, so text is not writable any more. */
 static int defer(struct link_binder *b, const Elf64_Rela *rela,
 	const struct link_definition *definition)
 {
 	struct link_image *image = b->image;
+	unsigned at;
+	if (!elf_view_in_memory(b->view, rela->r_offset, 1, &at) ||
+		!(b->view->segments[at].flags & PF_W))
+		return link_reloc_failed(
+			b, rela, -ENOTSUP, "a text relocation to an indirect function");
 	if (base_grow(&image->deferred, image->deferred_count, &image->deferred_capacity,
 		    sizeof(*image->deferred)))
 		return link_reloc_failed(b, rela, -ENOMEM, "no memory");

@@ -187,16 +187,39 @@ static void hash_names(struct link_binder *b, unsigned n)
 	}
 }
 
-/* What the index has first is most often what is meant. */
+/* The image itself, which the index may leave out, and which may define @hash. */
+static bool self_maybe_has(const struct link_binder *b, uint32_t hash, uint32_t before)
+{
+	const struct link_image *self = b->image;
+	return !self->index_slot[LINK_INDEX_ALL] && self->mark == b->options->mark &&
+	       self->position < before && elf_view_maybe_has(&self->view, hash);
+}
+
+/* The first of the scope that has this hash; names and versions are compared later. */
+static void ask_index_for(struct link_binder *b, struct link_ahead *ahead)
+{
+	struct link_index_cursor cursor = { 0 };
+	struct link_image *image;
+	uint32_t symbol, best = UINT32_MAX;
+	while ((image = link_index_next(
+			b->options->index, ahead->hash, &cursor, &symbol)))
+		if (image->mark == b->options->mark && image->position < best) {
+			best = image->position;
+			ahead->image = image;
+			ahead->index = symbol;
+		}
+	if (cursor.overflow || self_maybe_has(b, ahead->hash, best))
+		return;
+	ahead->state = best == UINT32_MAX ? LINK_AHEAD_NOWHERE : LINK_AHEAD_FOUND;
+}
+
 static void ask_index(struct link_binder *b, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
 		struct link_ahead *ahead = &b->ahead[i];
-		struct link_index_cursor cursor = { 0 };
 		if (!ahead->has_name)
 			continue;
-		ahead->image = link_index_next(
-			b->options->index, ahead->hash, &cursor, &ahead->index);
+		ask_index_for(b, ahead);
 		if (!ahead->image)
 			continue;
 		__builtin_prefetch(&ahead->image->view.symbols[ahead->index]);
@@ -335,12 +358,9 @@ static bool find_indexed(struct link_binder *b, const struct elf_reference *refe
 	}
 	if (cursor.overflow)
 		return link_scope_find(b->scope, reference, skip, out);
-	image = b->image;
-	if (!image->index_slot[LINK_INDEX_ALL] && image->position < best &&
-		image->mark == b->options->mark && image != skip &&
-		link_image_find(image, reference, out))
-		return true;
-	return best != UINT32_MAX;
+	return (b->image != skip && self_maybe_has(b, reference->hash, best) &&
+		       link_image_find(b->image, reference, out)) ||
+	       best != UINT32_MAX;
 }
 
 static bool find_in_globals(struct link_binder *b, const struct elf_reference *reference,
@@ -370,9 +390,7 @@ static bool find(struct link_binder *b, const struct elf_reference *reference,
 		return link_scope_find(scope, reference, skip, out);
 	if (scope->lent && link_image_find(scope->lent, reference, out))
 		return true;
-	if (b->options->index_has_globals)
-		return find_indexed(b, reference, skip, out);
-	if (b->probes && ahead && !skip) {
+	if ((b->probes || b->options->index_has_globals) && ahead && !skip) {
 		if (ahead->state == LINK_AHEAD_NOWHERE)
 			return false;
 		/* Else: another name of the same hash, or another version. */
@@ -380,6 +398,8 @@ static bool find(struct link_binder *b, const struct elf_reference *reference,
 			candidate_matches(ahead->image, ahead->index, reference, out))
 			return true;
 	}
+	if (b->options->index_has_globals)
+		return find_indexed(b, reference, skip, out);
 	if (scope->local_first && find_in_locals(b, reference, skip, out))
 		return true;
 	if (find_in_globals(b, reference, skip, out))
