@@ -139,6 +139,7 @@ int feature_imports_read(const struct elf_object *object, bool want_crcs,
 void feature_exports_free(struct feature_exports *exports);
 void feature_imports_free(struct feature_imports *imports);
 
+#define FEATURE_VERSION_NAME_BYTES 56 /* of a name in __versions; it may fill them */
 /* Versions of imports as stored: walks __version_ext_* if there, else __versions. */
 struct feature_version {
 	const char *name; /* name_bytes of it; perhaps not ended */
