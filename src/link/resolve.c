@@ -48,8 +48,7 @@ static bool wants_index(const struct link_scope *scope)
 		/* Half of the scope is walked for a name that is there; for own
 		 * definitions what comes before the image itself, with more to do
 		 * where a filter errs, since a chain's hash lacks a bit. */
-		walking +=
-			undefined * (scope->count / 2 + COST_INDEXED) + defined * i;
+		walking += undefined * (scope->count / 2 + COST_INDEXED) + defined * i;
 		indexed += (undefined + defined / 4) * COST_INDEXED;
 	}
 	/* What is bound itself is not entered: see fill_index. */
