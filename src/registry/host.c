@@ -296,6 +296,8 @@ int registry_host_load(
 		return result;
 	if (dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0)
 		*out = find_map(map);
+	if (*out)
+		(*out)->is_pinned = true; /* by the handle, which stays open */
 	return *out ? 0
 		    : base_error(error, UMOD_STAGE_OPEN, -ENOENT, soname,
 			      "was loaded through ld.so, but is not in its list");
