@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A tree: its indexes and its configuration, opened together and never changed. What they
+ * mean together is resolve.c's.
+ */
+#include "index/index.h"
+
+#include <stdio.h>
+#include <sys/utsname.h>
+
+#define DIRECTORY "/lib/modules"
+
+static int find_directory(
+	const struct umod_modtree_options *o, char **out, struct umod_error *error)
+{
+	struct utsname names;
+	const char *root = o->root ? o->root : "";
+
+	if (o->directory) {
+		*out = base_strdup(o->directory);
+	} else if (o->release) {
+		*out = base_printf("%s" DIRECTORY "/%s", root, o->release);
+	} else {
+		if (uname(&names) != 0)
+			return base_error(error, UMOD_STAGE_NONE, -errno, NULL,
+				"the running kernel's release is not known: %s",
+				strerror(errno));
+		*out = base_printf("%s" DIRECTORY "/%s", root, names.release);
+	}
+	return *out ? 0 : -ENOMEM;
+}
+
+static int open_indexes(struct index_tree *tree, bool map)
+{
+	for (unsigned kind = 0; kind < INDEX_KIND_COUNT; kind++) {
+		struct umod_error why = { 0 };
+		BASE_AUTO_FREE char *path = base_printf(
+			"%s/modules.%s.bin", tree->directory, index_kind_name(kind));
+		/* Before it is opened: a newer one makes the tree stale. */
+		if (!path || index_config_stamp(&tree->config, path) != 0)
+			return -ENOMEM;
+		int err = index_file_open(
+			tree->directory, kind, map, &tree->files[kind], &why);
+		if (err == -ENOMEM)
+			return err;
+		if (why.code)
+			index_complain(&tree->complaints, "%s", why.message);
+	}
+	return 0;
+}
+
+static void free_tree(struct index_tree *tree)
+{
+	for (unsigned kind = 0; kind < INDEX_KIND_COUNT; kind++)
+		index_file_free(tree->files[kind]);
+	index_config_free(&tree->config);
+	base_free(tree->directory);
+	base_free(tree);
+}
+
+int index_tree_new(const struct umod_modtree_options *options, struct index_tree **out,
+	struct umod_error *error)
+{
+	struct index_tree *tree = base_zalloc(sizeof(*tree));
+
+	if (!tree)
+		return base_error(error, UMOD_STAGE_NONE, -ENOMEM, NULL,
+			"no memory for a module tree");
+	atomic_init(&tree->references, 1);
+	tree->complaints = (struct index_complaints){ options->complain, options->data };
+	int err = find_directory(options, &tree->directory, error);
+	if (!err)
+		err = open_indexes(tree, options->map_indexes);
+	if (!err && !options->no_config)
+		err = index_config_read(&tree->config, options->config_paths,
+			tree->directory, options->command_line, &tree->complaints);
+	if (err) {
+		free_tree(tree);
+		return base_error(error, UMOD_STAGE_NONE, err, NULL,
+			"a module tree cannot be read: %s", strerror(-err));
+	}
+	*out = tree;
+	return 0;
+}
+
+void index_tree_unref(struct index_tree *tree)
+{
+	if (atomic_fetch_sub_explicit(&tree->references, 1, memory_order_acq_rel) == 1)
+		free_tree(tree);
+}
+
+bool index_tree_is_stale(const struct index_tree *tree)
+{
+	for (unsigned i = 0; i < tree->config.stamp_count; i++) {
+		const struct index_stamp *stamp = &tree->config.stamps[i];
+		struct stat st;
+		if (base_sys_stat(stamp->path, &st) != 0)
+			memset(&st, 0, sizeof(st));
+		if (st.st_ino != stamp->inode || st.st_size != stamp->bytes ||
+			st.st_mtim.tv_sec != stamp->changed.tv_sec ||
+			st.st_mtim.tv_nsec != stamp->changed.tv_nsec)
+			return true;
+	}
+	return false;
+}
+
+/* A damaged index is told, and then has nothing: what else is known still counts. */
+static int forgive(const struct index_tree *tree, int err, const struct umod_error *why)
+{
+	if (err >= 0 || err == -ENOMEM)
+		return err;
+	index_complain(&tree->complaints, "%s", why->message);
+	return 0;
+}
+
+int index_tree_find(const struct index_tree *tree, enum index_kind kind, const char *key,
+	struct index_values *out)
+{
+	struct umod_error why = { 0 };
+
+	if (!tree->files[kind])
+		return 0;
+	return forgive(tree, index_file_find(tree->files[kind], key, out, &why), &why);
+}
+
+int index_tree_search(const struct index_tree *tree, enum index_kind kind,
+	const char *text, struct index_values *out)
+{
+	struct umod_error why = { 0 };
+
+	if (!tree->files[kind])
+		return 0;
+	return forgive(tree, index_file_search(tree->files[kind], text, out, &why), &why);
+}
+
+int index_builtin_info(const struct index_tree *tree, const char *module,
+	index_visit visit, void *data, struct umod_error *error)
+{
+	char name[INDEX_NAME_BYTES];
+	size_t length = index_fold_name(module, name, sizeof(name)), count;
+	BASE_AUTO_FREE char *path =
+		base_printf("%s/modules.builtin.modinfo", tree->directory);
+	BASE_AUTO_FREE char *bytes = NULL;
+	int err = path ? index_read_file(path, &bytes, &count, NULL) : -ENOMEM;
+	bool found = false;
+
+	if (err)
+		return base_error(
+			error, UMOD_STAGE_OPEN, err, path, "%s", strerror(-err));
+	/* "module.key=value", each ended with a NUL; there is one behind the last too. */
+	for (char *p = bytes; !err && p < bytes + count; p += strlen(p) + 1) {
+		char *key = p + length + 1;
+		if (strncmp(p, name, length) != 0 || p[length] != '.')
+			continue;
+		found = true;
+		char *value = strchr(key, '=');
+		if (value)
+			*value = '\0';
+		err = visit(key, value ? value + 1 : "", data);
+		if (value)
+			*value = '=';
+	}
+	if (err || found)
+		return err;
+	return base_error(error, UMOD_STAGE_LOOKUP, -ENOENT, module,
+		"%s has no entry in %s", name, path);
+}
