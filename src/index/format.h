@@ -38,5 +38,7 @@ size_t index_fold_name(const char *name, char *out, size_t bytes);
  * -EINVAL for brackets without a partner, -ENAMETOOLONG.
  */
 int index_fold_alias(const char *alias, char *out, size_t bytes);
+/* Paul Hsieh's SuperFastHash, by which kmod's tables are ordered. */
+uint32_t index_kmod_hash(const char *key, size_t length);
 
 #endif
