@@ -57,8 +57,8 @@ static void swap(struct index_entry *a, struct index_entry *b)
 
 /*
  * Three-way radix quicksort, on character @depth: keys share long beginnings, which this
- * compares but once. The middle part goes on with the next character; recursion is for
- * the smaller parts and once for each character of a key.
+ * compares but once. It loops over the largest part and calls itself for the others, so
+ * that no order of keys makes it go deep.
  */
 static void sort(struct index_entry *items, size_t count, size_t depth)
 {
@@ -74,15 +74,27 @@ static void sort(struct index_entry *items, size_t count, size_t depth)
 			else
 				i++;
 		}
-		sort(items, less, depth);
-		sort(items + more, count - more, depth);
-		items += less;
-		count = more - less;
+		size_t equal = more - less, greater = count - more;
 		if (pivot == '\0') {
-			qsort(items, count, sizeof(*items), compare_values);
-			return;
+			qsort(items + less, equal, sizeof(*items), compare_values);
+			equal = 0;
 		}
-		depth++;
+		if (equal >= less && equal >= greater) {
+			sort(items, less, depth);
+			sort(items + more, greater, depth);
+			items += less;
+			count = equal;
+			depth++;
+		} else if (less >= greater) {
+			sort(items + (more - equal), equal, depth + 1);
+			sort(items + more, greater, depth);
+			count = less;
+		} else {
+			sort(items, less, depth);
+			sort(items + (more - equal), equal, depth + 1);
+			items += more;
+			count = greater;
+		}
 	}
 }
 
