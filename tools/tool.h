@@ -32,6 +32,8 @@ struct tool_command {
 	const char *help;    /* what --help prints after that */
 	/* Called with argv[0] == "umod NAME", for getopt's messages. */
 	int (*run)(int argc, char **argv);
+	/* One of kmod's: no locale is set, and a link's name stays in argv[0]. */
+	bool plain;
 };
 extern const struct tool_command tool_check, tool_features, tool_info, tool_symbols,
 	tool_tree;

@@ -3,6 +3,7 @@
  * The program umod: finds the command that was asked for, by its first argument or by the
  * name that it was started with, and runs it. Commands stand in files of their own.
  */
+#include "kmod.h"
 #include "tool.h"
 
 #include <stdlib.h>
@@ -14,6 +15,11 @@ static const struct tool_command *const commands[] = {
 	&tool_info,
 	&tool_symbols,
 	&tool_features,
+	&tool_modprobe,
+	&tool_insmod,
+	&tool_rmmod,
+	&tool_lsmod,
+	&tool_static_nodes,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -22,6 +28,11 @@ static const struct {
 	const char *link_name;
 	const struct tool_command *command;
 } links[] = {
+	{ "kmod", &tool_kmod },
+	{ "modprobe", &tool_modprobe },
+	{ "insmod", &tool_insmod },
+	{ "rmmod", &tool_rmmod },
+	{ "lsmod", &tool_lsmod },
 	{ NULL, NULL },
 };
 
@@ -54,8 +65,8 @@ static void print_help(void)
 	puts("Usage: umod COMMAND [OPTION]... [ARGUMENT]...\n"
 	     "Load, check and describe shared objects.\n");
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
-	puts("  help       Tell more about a command\n\n"
+		printf("  %-12s %s\n", commands[i]->name, commands[i]->summary);
+	puts("  help         Tell more about a command\n\n"
 	     "  --help     This text\n"
 	     "  --version  The version\n\n"
 	     "Exit status: 0 all is well, 1 something failed, 2 wrong usage.\n"
@@ -76,12 +87,19 @@ static int help(int argc, char **argv)
 	return tool_help(command);
 }
 
-static int run(const struct tool_command *command, int argc, char **argv)
+static int run(const struct tool_command *command, bool is_link, int argc, char **argv)
 {
 	char name[64];
 
 	tool_current = command;
-	snprintf(name, sizeof(name), "umod %s", command->name);
+	if (!command->plain)
+		tool_text_setup();
+	if (command->plain && is_link) {
+		const char *slash = strrchr(argv[0], '/');
+		snprintf(name, sizeof(name), "%s", slash ? slash + 1 : argv[0]);
+	} else {
+		snprintf(name, sizeof(name), "umod %s", command->name);
+	}
 	argv[0] = name;
 	return command->run(argc, argv);
 }
@@ -91,7 +109,11 @@ static int dispatch(int argc, char **argv)
 	const struct tool_command *command = argc > 0 ? find_link(argv[0]) : NULL;
 
 	if (command)
-		return run(command, argc, argv);
+		return run(command, true, argc, argv);
+	command = argc < 2 ? NULL : find_command(argv[1]);
+	if (command)
+		return run(command, false, argc - 1, argv + 1);
+	tool_text_setup();
 	if (argc < 2)
 		return tool_usage("a command is missing");
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
@@ -104,15 +126,11 @@ static int dispatch(int argc, char **argv)
 	}
 	if (strcmp(argv[1], "help") == 0)
 		return help(argc - 1, argv + 1);
-	command = find_command(argv[1]);
-	if (!command)
-		return tool_usage("there is no %s '%s'",
-			argv[1][0] == '-' ? "option" : "command", argv[1]);
-	return run(command, argc - 1, argv + 1);
+	return tool_usage(
+		"there is no %s '%s'", argv[1][0] == '-' ? "option" : "command", argv[1]);
 }
 
 int main(int argc, char **argv)
 {
-	tool_text_setup();
 	return tool_finish(dispatch(argc, argv));
 }

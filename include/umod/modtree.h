@@ -41,8 +41,9 @@ struct umod_modtree_options {
 	const char *const *config_paths;
 	/* The kernel's command line; NULL: /proc/cmdline. "" for none. */
 	const char *command_line;
-	/* Map the indexes rather than read them into memory: cheaper for few look-ups. A
-	 * file that is cut short meanwhile then makes a look-up fail. */
+	/* Map each index at its first use rather than read all into memory now: cheaper
+	 * for few look-ups. An index that depmod replaces before is then the new one, and
+	 * a file that is cut short meanwhile counts as damaged. */
 	bool map_indexes;
 	/* Read no configuration at all. */
 	bool no_config;

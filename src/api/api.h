@@ -21,6 +21,5 @@ int api_setup(struct umod_error *error);
 
 /* dlfcn.c: answers for calls from umod's images. */
 extern const struct registry_answer api_answers[];
-void api_forget_handle(void *object);
 
 #endif

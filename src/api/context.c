@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Contexts: options, process-wide set-up, statistics, capabilities. */
-#include "api/api.h"
+#include "api/dl.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -74,7 +74,7 @@ int api_setup(struct umod_error *error)
 	}
 	if (!done && !result) {
 		registry_set_answers(api_answers);
-		registry_set_goodbye(api_forget_handle);
+		registry_set_goodbye(dl_handle_forget);
 		touch_own_code();
 		find_hwcaps(); /* cpuid is slow in virtual machines: not in the first load
 				*/

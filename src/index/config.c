@@ -43,20 +43,23 @@ void index_complain(const struct index_complaints *to, const char *format, ...)
 	to->complain(to->data, text);
 }
 
-int index_config_stamp(struct index_config *config, const char *path)
+int index_config_stamp(
+	struct index_config *config, const char *path, const struct stat *st)
 {
-	struct stat st;
+	struct stat now;
 
 	if (base_grow(&config->stamps, config->stamp_count, &config->stamp_capacity,
 		    sizeof(*config->stamps)) != 0)
 		return -ENOMEM;
-	if (base_sys_stat(path, &st) != 0)
-		memset(&st, 0, sizeof(st));
+	if (!st && base_sys_stat(path, &now) != 0)
+		memset(&now, 0, sizeof(now));
+	if (!st)
+		st = &now;
 	path = index_pool_copy(&config->pool, path, strlen(path));
 	if (!path)
 		return -ENOMEM;
 	config->stamps[config->stamp_count++] =
-		(struct index_stamp){ path, st.st_mtim, st.st_ino, st.st_size };
+		(struct index_stamp){ path, st->st_mtim, st->st_ino, st->st_size };
 	return 0;
 }
 
@@ -130,14 +133,16 @@ static int add_directory(struct entries *entries, const char *path)
 static int add_path(struct entries *entries, const char *path)
 {
 	struct index_config *config = entries->config;
-	int err = index_config_stamp(config, path);
+	struct stat st;
+	int err = base_sys_stat(path, &st);
 
 	if (err)
-		return err;
-	struct stat st;
-	const struct index_stamp *last = &config->stamps[config->stamp_count - 1];
-	if (last->inode == 0 || base_sys_stat(path, &st) != 0)
+		memset(&st, 0, sizeof(st));
+	if (index_config_stamp(config, path, &st) != 0)
+		return -ENOMEM;
+	if (err)
 		return 0;
+	const struct index_stamp *last = &config->stamps[config->stamp_count - 1];
 	/* /lib is /usr/lib on most systems. */
 	for (const struct index_stamp *s = config->stamps; s < last; s++) {
 		if (s->inode == last->inode &&
@@ -162,10 +167,16 @@ static int parse_entry(struct entries *entries, const struct entry *entry)
 {
 	char *bytes;
 	size_t count;
-	int err = index_read_file(entry->path, &bytes, &count, NULL);
+	struct stat st;
+	int err = index_read_file(entry->path, &bytes, &count, &st);
 
 	if (err == -ENOMEM)
 		return err;
+	if (index_config_stamp(entries->config, entry->path, err ? NULL : &st) != 0) {
+		if (!err)
+			base_free(bytes);
+		return -ENOMEM;
+	}
 	if (err) {
 		index_complain(
 			entries->complaints, "%s: %s", entry->path, strerror(-err));
@@ -211,8 +222,6 @@ int index_config_read(struct index_config *config, const char *const *paths,
 	}
 	if (entries.count > 1)
 		qsort(entries.items, entries.count, sizeof(*entries.items), by_name);
-	for (unsigned i = 0; !err && i < entries.count; i++)
-		err = index_config_stamp(config, entries.items[i].path);
 	for (unsigned i = 0; !err && i < entries.count; i++)
 		err = parse_entry(&entries, &entries.items[i]);
 	base_free(entries.items);

@@ -47,22 +47,47 @@ static char *word(char **p)
 	return start;
 }
 
-/* "pre: a post: b c", as softdep lines are printed: words with one blank between. */
-static void squeeze(char *text)
+/* Appends the words of @text that stand under @label, or under none if it is NULL. */
+static char *words_under(char *to, const char *text, const char *label)
 {
-	char *to = text;
+	static const char blanks[] = " \t\n\v\f\r";
+	bool under = !label, any = false;
 
-	for (char *p = text; *p;) {
-		size_t blanks = strspn(p, " \t\n\v\f\r");
-		p += blanks;
-		if (blanks && to != text && *p)
-			*to++ = ' ';
-		size_t length = strcspn(p, " \t\n\v\f\r");
-		memmove(to, p, length);
-		to += length;
+	for (const char *p = text; *(p += strspn(p, blanks));) {
+		size_t length = strcspn(p, blanks);
+		bool pre = length == 4 && memcmp(p, "pre:", 4) == 0;
+		if (label && (pre || (length == 5 && memcmp(p, "post:", 5) == 0))) {
+			under = strncmp(p, label, length) == 0;
+		} else if (under) {
+			if (!any)
+				to = stpcpy(
+					stpcpy(to, label ? label : ""), label ? " " : "");
+			else
+				*to++ = ' ';
+			any = true;
+			to = mempcpy(to, p, length);
+		}
 		p += length;
 	}
 	*to = '\0';
+	return to;
+}
+
+/* A softdep line as it is printed: "pre: a b post: c"; a weakdep line: words. */
+static char *normalise(const char *text, bool is_softdep)
+{
+	/* A word grows by its label and two blanks. */
+	char *out = base_alloc(strlen(text) + 16), *to = out;
+
+	if (!out)
+		return NULL;
+	to = words_under(to, text, is_softdep ? "pre:" : NULL);
+	if (is_softdep) {
+		char *start = to > out ? stpcpy(to, " ") : to;
+		if (words_under(start, text, "post:") == start)
+			*to = '\0';
+	}
+	return out;
 }
 
 static int add(struct index_config *config, enum index_directive directive,
@@ -110,11 +135,11 @@ static int parse_directive(struct index_config *config, enum index_directive dir
 	if (directive == INDEX_CONFIG_OPTIONS) {
 		for (char *p = value; *p; p++)
 			*p = *p == '\t' ? ' ' : *p;
-	} else if (directive == INDEX_CONFIG_SOFTDEP ||
-		   directive == INDEX_CONFIG_WEAKDEP) {
-		squeeze(value);
 	}
-	return add(config, directive, name, value, file, number);
+	if (directive != INDEX_CONFIG_SOFTDEP && directive != INDEX_CONFIG_WEAKDEP)
+		return add(config, directive, name, value, file, number);
+	BASE_AUTO_FREE char *normal = normalise(value, directive == INDEX_CONFIG_SOFTDEP);
+	return normal ? add(config, directive, name, normal, file, number) : -ENOMEM;
 }
 
 static int parse_line(struct index_config *config, char *line, const char *file,

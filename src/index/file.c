@@ -76,18 +76,21 @@ int index_read_file(const char *path, char **out, size_t *count, struct stat *st
 		*st = own;
 	if (S_ISDIR(own.st_mode))
 		return -EISDIR;
-	/* Files of /proc have no size; others may grow meanwhile. */
+	/* Files of /proc have no size. */
 	room = (size_t)(own.st_size > 0 ? own.st_size : 0) + 1;
 	room = room < 4096 ? 4096 : room;
 	char *bytes = base_alloc(room);
 	while (bytes) {
-		int64_t got = base_sys_pread(fd, bytes + used, room - 1 - used, used);
+		/* What is known to be there in one call, without another for the end. */
+		size_t ask = (size_t)own.st_size > used ? (size_t)own.st_size - used
+							: room - 1 - used;
+		int64_t got = base_sys_pread(fd, bytes + used, ask, used);
 		if (got < 0) {
 			base_free(bytes);
 			return (int)got;
 		}
 		used += (size_t)got;
-		if (used + 1 < room)
+		if ((size_t)got < ask || (size_t)own.st_size == used)
 			break;
 		char *more = base_realloc(bytes, room * 2);
 		if (!more) {

@@ -155,7 +155,9 @@ int index_config_read(struct index_config *config, const char *const *paths,
 	const char *directory, const char *command_line,
 	const struct index_complaints *complaints);
 void index_config_free(struct index_config *config);
-int index_config_stamp(struct index_config *config, const char *path);
+/* Notes what @path is now, @st or, where that is NULL, by a look at it. */
+int index_config_stamp(
+	struct index_config *config, const char *path, const struct stat *st);
 /* One file's bytes, which end with a NUL at bytes[count]; they are changed. */
 int index_config_parse(struct index_config *config, const char *file, char *bytes,
 	size_t count, const struct index_complaints *complaints);
@@ -174,7 +176,13 @@ int index_read_file(const char *path, char **out, size_t *count, struct stat *st
 struct index_tree {
 	atomic_uint references;
 	char *directory;
-	struct index_file *files[INDEX_KIND_COUNT]; /* NULL: not there */
+	/* Opened with the tree, or, if they are mapped, at their first use, by lock. */
+	struct index_slot {
+		_Atomic(struct index_file *) file; /* NULL: not there */
+		atomic_bool tried;
+	} slots[INDEX_KIND_COUNT];
+	bool map;
+	pthread_mutex_t lock;
 	struct index_config config;
 	struct index_complaints complaints;
 };
@@ -182,6 +190,9 @@ int index_tree_new(const struct umod_modtree_options *options, struct index_tree
 	struct umod_error *error);
 void index_tree_unref(struct index_tree *tree);
 bool index_tree_is_stale(const struct index_tree *tree);
+/* NULL: it is not there. */
+struct index_file *index_tree_file(
+	const struct index_tree *tree, enum index_kind kind, int *error);
 /* As index_file_find and _search, where a damaged or missing index has nothing. */
 int index_tree_find(const struct index_tree *tree, enum index_kind kind, const char *key,
 	struct index_values *out);

@@ -30,30 +30,49 @@ static int find_directory(
 	return *out ? 0 : -ENOMEM;
 }
 
-static int open_indexes(struct index_tree *tree, bool map)
+static int open_index(struct index_tree *tree, enum index_kind kind)
 {
-	for (unsigned kind = 0; kind < INDEX_KIND_COUNT; kind++) {
-		struct umod_error why = { 0 };
-		BASE_AUTO_FREE char *path = base_printf(
-			"%s/modules.%s.bin", tree->directory, index_kind_name(kind));
-		/* Before it is opened: a newer one makes the tree stale. */
-		if (!path || index_config_stamp(&tree->config, path) != 0)
-			return -ENOMEM;
-		int err = index_file_open(
-			tree->directory, kind, map, &tree->files[kind], &why);
-		if (err == -ENOMEM)
-			return err;
-		if (why.code)
-			index_complain(&tree->complaints, "%s", why.message);
-	}
+	struct umod_error why = { 0 };
+	struct index_file *file = NULL;
+	BASE_AUTO_FREE char *path =
+		base_printf("%s/modules.%s.bin", tree->directory, index_kind_name(kind));
+
+	/* Before it is opened: a newer one makes the tree stale. */
+	if (!path || index_config_stamp(&tree->config, path, NULL) != 0)
+		return -ENOMEM;
+	int err = index_file_open(tree->directory, kind, tree->map, &file, &why);
+	if (err == -ENOMEM)
+		return err;
+	if (why.code)
+		index_complain(&tree->complaints, "%s", why.message);
+	atomic_store_explicit(&tree->slots[kind].file, file, memory_order_release);
+	atomic_store_explicit(&tree->slots[kind].tried, true, memory_order_release);
 	return 0;
+}
+
+struct index_file *index_tree_file(
+	const struct index_tree *tree, enum index_kind kind, int *error)
+{
+	const struct index_slot *slot = &tree->slots[kind];
+
+	*error = 0;
+	if (!atomic_load_explicit(&slot->tried, memory_order_acquire)) {
+		/* What a tree says does not change by this: it is const to callers. */
+		struct index_tree *changed = (struct index_tree *)(uintptr_t)tree;
+		pthread_mutex_lock(&changed->lock);
+		if (!atomic_load_explicit(&slot->tried, memory_order_acquire))
+			*error = open_index(changed, kind);
+		pthread_mutex_unlock(&changed->lock);
+	}
+	return atomic_load_explicit(&slot->file, memory_order_acquire);
 }
 
 static void free_tree(struct index_tree *tree)
 {
 	for (unsigned kind = 0; kind < INDEX_KIND_COUNT; kind++)
-		index_file_free(tree->files[kind]);
+		index_file_free(tree->slots[kind].file);
 	index_config_free(&tree->config);
+	pthread_mutex_destroy(&tree->lock);
 	base_free(tree->directory);
 	base_free(tree);
 }
@@ -67,10 +86,12 @@ int index_tree_new(const struct umod_modtree_options *options, struct index_tree
 		return base_error(error, UMOD_STAGE_NONE, -ENOMEM, NULL,
 			"no memory for a module tree");
 	atomic_init(&tree->references, 1);
+	pthread_mutex_init(&tree->lock, NULL);
+	tree->map = options->map_indexes;
 	tree->complaints = (struct index_complaints){ options->complain, options->data };
 	int err = find_directory(options, &tree->directory, error);
-	if (!err)
-		err = open_indexes(tree, options->map_indexes);
+	for (unsigned kind = 0; !err && !tree->map && kind < INDEX_KIND_COUNT; kind++)
+		err = open_index(tree, kind);
 	if (!err && !options->no_config)
 		err = index_config_read(&tree->config, options->config_paths,
 			tree->directory, options->command_line, &tree->complaints);
@@ -89,7 +110,7 @@ void index_tree_unref(struct index_tree *tree)
 		free_tree(tree);
 }
 
-bool index_tree_is_stale(const struct index_tree *tree)
+static bool any_stale(const struct index_tree *tree)
 {
 	for (unsigned i = 0; i < tree->config.stamp_count; i++) {
 		const struct index_stamp *stamp = &tree->config.stamps[i];
@@ -102,6 +123,17 @@ bool index_tree_is_stale(const struct index_tree *tree)
 			return true;
 	}
 	return false;
+}
+
+bool index_tree_is_stale(const struct index_tree *tree)
+{
+	struct index_tree *locked = (struct index_tree *)(uintptr_t)tree;
+
+	/* Opening an index adds to what is looked at. */
+	pthread_mutex_lock(&locked->lock);
+	bool stale = any_stale(tree);
+	pthread_mutex_unlock(&locked->lock);
+	return stale;
 }
 
 /* A damaged index is told, and then has nothing: what else is known still counts. */
@@ -117,20 +149,24 @@ int index_tree_find(const struct index_tree *tree, enum index_kind kind, const c
 	struct index_values *out)
 {
 	struct umod_error why = { 0 };
+	int err;
+	struct index_file *file = index_tree_file(tree, kind, &err);
 
-	if (!tree->files[kind])
-		return 0;
-	return forgive(tree, index_file_find(tree->files[kind], key, out, &why), &why);
+	if (!file)
+		return err;
+	return forgive(tree, index_file_find(file, key, out, &why), &why);
 }
 
 int index_tree_search(const struct index_tree *tree, enum index_kind kind,
 	const char *text, struct index_values *out)
 {
 	struct umod_error why = { 0 };
+	int err;
+	struct index_file *file = index_tree_file(tree, kind, &err);
 
-	if (!tree->files[kind])
-		return 0;
-	return forgive(tree, index_file_search(tree->files[kind], text, out, &why), &why);
+	if (!file)
+		return err;
+	return forgive(tree, index_file_search(file, text, out, &why), &why);
 }
 
 int index_builtin_info(const struct index_tree *tree, const char *module,

@@ -30,7 +30,7 @@ struct walk {
 	index_visit visit;
 	void *data;
 	size_t key_bytes;
-	char key[INDEX_NAME_BYTES];
+	char *key; /* INDEX_NAME_BYTES of it: not zeroed with the rest */
 };
 
 static uint32_t big32(const uint8_t *p)
@@ -114,7 +114,7 @@ static uint32_t child_of(const struct node *node, unsigned c)
 
 static int push(struct walk *walk, const char *text, size_t length)
 {
-	if (length >= sizeof(walk->key) - walk->key_bytes)
+	if (length >= INDEX_NAME_BYTES - walk->key_bytes)
 		return damaged(walk, "a key is too long");
 	memcpy(walk->key + walk->key_bytes, text, length);
 	walk->key_bytes += length;
@@ -230,9 +230,12 @@ static uint32_t root_of(const struct index_bytes *file)
 static int trie_search(const struct index_bytes *file, enum index_kind kind,
 	const char *text, struct index_values *out, struct umod_error *error)
 {
-	struct walk walk = {
-		.file = file, .budget = BUDGET(file), .error = error, .out = out
-	};
+	char key[INDEX_NAME_BYTES];
+	struct walk walk = { .file = file,
+		.budget = BUDGET(file),
+		.error = error,
+		.out = out,
+		.key = key };
 	uint32_t link = root_of(file);
 	struct node node;
 
@@ -308,11 +311,13 @@ static int trie_find(const struct index_bytes *file, enum index_kind kind,
 static int trie_walk(const struct index_bytes *file, enum index_kind kind,
 	index_visit visit, void *data, struct umod_error *error)
 {
+	char key[INDEX_NAME_BYTES];
 	struct walk walk = { .file = file,
 		.budget = BUDGET(file),
 		.error = error,
 		.visit = visit,
-		.data = data };
+		.data = data,
+		.key = key };
 
 	(void)kind;
 	return below(&walk, root_of(file));

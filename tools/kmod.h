@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the kmod-compatible commands share: messages as kmod words them, with its levels,
+ * on standard error or to syslog; the version; opening a module tree. These commands set
+ * no locale: what they print are bytes of files, as kmod prints them.
+ */
+#ifndef UMOD_TOOLS_KMOD_H
+#define UMOD_TOOLS_KMOD_H
+
+#include "tool.h"
+
+#include <syslog.h>
+
+/* Messages less urgent than this are not told; LOG_EMERG tells none. */
+extern int kmod_verbosity;
+
+/* Every command's first call: the name in its messages, and the level. */
+void kmod_begin(const char *program, int verbosity);
+/* -s, or when there is no standard error. */
+void kmod_use_syslog(bool wanted);
+/* "PROGRAM: ERROR: ...": the level's name, and @format, which needs no newline. */
+void kmod_log(int level, const char *format, ...) TOOL_PRINTF(2, 3);
+#define kmod_error(...) kmod_log(LOG_ERR, __VA_ARGS__)
+
+/* For -V: "kmod version 34 (umod X)" and what it unpacks. Returns 0. */
+int kmod_print_version(void);
+/* For --host: told that it is not there yet. Returns TOOL_FAILED. */
+int kmod_no_host(void);
+/* What the kernel's refusal of a module means, as insmod says it. */
+const char *kmod_insert_reason(int code);
+
+/*
+ * Appends to MODPROBE_OPTIONS, for a modprobe that an install command runs. @value may be
+ * NULL.
+ */
+void kmod_pass_on(const char *option, const char *value);
+
+/* A tree at ROOT/lib/modules/RELEASE, whose complaints are told; NULL: told why. */
+struct umod_modtree *kmod_open_tree(
+	const char *root, const char *release, const char *const *config_paths);
+
+/* ---- modprobe ---- */
+
+struct modprobe {
+	struct umod_modtree *tree;
+	bool show, dry_run, ignore_loaded, lookup_only, first_time, ignore_commands,
+		use_blacklist, force, force_modversion, force_vermagic, remove_holders;
+	unsigned long wait_ms;
+	int log_level; /* of what ends the command: FATAL, or WARNING with -a */
+};
+
+/* Each returns 0 or a negative errno, and has told why. */
+int modprobe_insert(const struct modprobe *m, const char *name, const char *options);
+int modprobe_remove(const struct modprobe *m, const char *name);
+int modprobe_show_config(const struct modprobe *m);
+int modprobe_show_versions(const char *path);
+int modprobe_show_exports(const char *path);
+/*
+ * Runs @command, an install or remove line for @module, by the shell, with $CMDLINE_OPTS
+ * replaced; with -n it is only shown. 0 or a negative errno.
+ */
+int modprobe_run_command(const struct modprobe *m, const char *kind, const char *command,
+	const char *module, const char *options);
+/* On standard output, if what is done is to be shown. */
+void modprobe_show(const struct modprobe *m, const char *format, ...) TOOL_PRINTF(2, 3);
+/* Whether actions are shown. */
+bool modprobe_shows(const struct modprobe *m);
+
+extern const struct tool_command tool_insmod, tool_kmod, tool_lsmod, tool_modprobe,
+	tool_rmmod, tool_static_nodes;
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* modprobe: what is only shown: the configuration, and versions in a module's file. */
+#include "kmod.h"
+
+#include "feature/feature.h"
+#include "index/format.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int print_line(const char *name, const char *value, void *data)
+{
+	printf("%s %s%s%s\n", (const char *)data, name, value ? " " : "",
+		value ? value : "");
+	return 0;
+}
+
+int modprobe_show_config(const struct modprobe *m)
+{
+	static const char *const directives[] = { "blacklist", "install", "remove",
+		"alias", "options", "softdep", "weakdep", "forbid" };
+	struct umod_error error = { 0 };
+
+	for (size_t i = 0; i < sizeof(directives) / sizeof(directives[0]); i++)
+		umod_modtree_config_visit(
+			m->tree, directives[i], print_line, (void *)directives[i]);
+	puts("\n# End of configuration files. Dumping indexes now:\n");
+	int err = umod_modtree_index_visit(
+		m->tree, "alias", print_line, (void *)"alias", &error);
+	if (!err)
+		err = umod_modtree_index_visit(
+			m->tree, "symbols", print_line, (void *)"alias", &error);
+	if (err)
+		kmod_error("%s", error.message);
+	return err;
+}
+
+/* A module's file in memory, as an object. */
+struct file {
+	struct feature_buffer buffer;
+	struct elf_object object;
+};
+
+static int open_file(struct file *file, const char *path, struct umod_error *error)
+{
+	char name[INDEX_NAME_BYTES];
+
+	if (index_name_of_path(path, name, sizeof(name)) == 0)
+		return base_error(
+			error, UMOD_STAGE_OPEN, -ENOENT, path, "it has no module's name");
+	int err = feature_read_path(
+		AT_FDCWD, path, FEATURE_LIMIT_BYTES, &file->buffer, NULL, error);
+	if (err)
+		return err;
+	struct elf_bytes bytes = { .bytes = file->buffer.bytes,
+		.count = file->buffer.count };
+	return elf_object_open(&file->object, path, &bytes, error);
+}
+
+static int finish(struct file *file, const char *path, const char *what, int err,
+	const struct umod_error *error)
+{
+	feature_buffer_free(&file->buffer);
+	if (err && error->stage == UMOD_STAGE_OPEN && err == -ENOENT)
+		kmod_log(LOG_CRIT, "Module %s not found.", path);
+	else if (err)
+		kmod_log(LOG_CRIT, "could not get %s of %s: %s", what, path,
+			error->message[0] ? error->message : strerror(-err));
+	return err;
+}
+
+int modprobe_show_versions(const char *path)
+{
+	struct file file = { 0 };
+	struct umod_error error = { 0 };
+	struct feature_versions versions;
+	int err = open_file(&file, path, &error);
+
+	if (!err)
+		err = feature_versions_open(&file.object, &versions, &error);
+	if (!err) {
+		struct feature_version version;
+		size_t index = 0, offset = 0;
+		while (feature_versions_next(&versions, &index, &offset, &version))
+			printf("0x%08" PRIx64 "\t%.*s\n", version.crc,
+				(int)version.name_bytes, version.name);
+	}
+	return finish(&file, path, "modversions", err, &error);
+}
+
+int modprobe_show_exports(const char *path)
+{
+	struct file file = { 0 };
+	struct umod_error error = { 0 };
+	struct feature_exports exports = { 0 };
+	int err = open_file(&file, path, &error);
+
+	if (!err)
+		err = feature_exports_read(&file.object, &exports, &error);
+	for (unsigned i = 0; !err && i < exports.count; i++)
+		printf("0x%08" PRIx64 "\t%s\n", exports.items[i].crc,
+			exports.items[i].name);
+	feature_exports_free(&exports);
+	return finish(&file, path, "symbols", err, &error);
+}
