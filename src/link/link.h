@@ -13,6 +13,7 @@
 
 #include "elf/view.h"
 
+#include <dlfcn.h>
 #include <link.h>
 
 struct link_scope;
@@ -385,6 +386,23 @@ uint64_t link_host_generation(void);
 void *link_host_symbol(const char *name);
 /* libumod was there when the program started (its static TLS and interposition count). */
 bool link_host_at_start(void);
+
+/* ---- real.c ---- */
+
+/* ld.so's own dlfcn functions, whatever stands in front of them. Signatures: dlfcn(3). */
+struct link_real {
+	void *(*open)(const char *file, int mode);
+	void *(*open_in)(Lmid_t id, const char *file, int mode);
+	int (*close)(void *handle);
+	void *(*symbol)(void *handle, const char *name);
+	void *(*versioned)(void *handle, const char *name, const char *version);
+	char *(*error)(void);
+	int (*address)(const void *address, Dl_info *info);
+	int (*address1)(const void *address, Dl_info *info, void **extra, int flags);
+	int (*info)(void *handle, int request, void *out);
+};
+/* Never NULL, nor are its members. */
+const struct link_real *link_real(void);
 
 /* ---- run.c: init and fini ---- */
 void link_run_init(struct link_image *image);

@@ -85,9 +85,10 @@ static bool last_resort(const struct elf_reference *reference,
 	if (!((struct load *)data)->space->is_process || reference->version ||
 		!registry_host_has_late())
 		return false;
-	void *address = dlsym(RTLD_DEFAULT, reference->name);
+	void *address = link_real()->symbol(RTLD_DEFAULT, reference->name);
 	if (!address) {
-		dlerror(); /* a failed look-up of ours is not the program's affair */
+		link_real()->error(); /* a failed look-up of ours is not the program's
+					 affair */
 		return false;
 	}
 	static struct link_image host = { .home = LINK_HOME_HOST,

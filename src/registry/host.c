@@ -192,7 +192,7 @@ static int pin(struct registry_host_object *object, struct umod_error *error)
 {
 	if (object->at_start || object->is_pinned)
 		return 0;
-	if (!dlopen(object->path, RTLD_LAZY | RTLD_NOLOAD))
+	if (!link_real()->open(object->path, RTLD_LAZY | RTLD_NOLOAD))
 		return base_error(error, UMOD_STAGE_ADMIT, -EBUSY, object->path,
 			"the host's object went while it was taken");
 	object->is_pinned = true;
@@ -282,9 +282,10 @@ int registry_host_load(
 {
 	struct link_map *map = NULL;
 	*out = NULL;
-	void *handle = dlopen(soname, RTLD_NOW | RTLD_LOCAL);
+	const struct link_real *real = link_real();
+	void *handle = real->open(soname, RTLD_NOW | RTLD_LOCAL);
 	if (!handle) {
-		const char *why = dlerror();
+		const char *why = real->error();
 		return base_error(error, UMOD_STAGE_OPEN, -ENOENT, soname,
 			"is shared with the host, whose ld.so cannot load it: %s",
 			why ? why : "no reason given");
@@ -294,7 +295,7 @@ int registry_host_load(
 	int result = registry_host_refresh(error);
 	if (result)
 		return result;
-	if (dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0)
+	if (real->info(handle, RTLD_DI_LINKMAP, &map) == 0)
 		*out = find_map(map);
 	if (*out)
 		(*out)->is_pinned = true; /* by the handle, which stays open */

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The context that a program's dlfcn calls are served from. Nothing is done before the
+ * first of them: a program that opens nothing pays for nothing.
+ */
+#include "face.h"
+
+#include <stdlib.h>
+
+static _Atomic(struct umod_context *) context;
+static pthread_mutex_t context_lock = PTHREAD_MUTEX_INITIALIZER; /* guards making it */
+static char *library_path; /* LD_LIBRARY_PATH as the program started; ld.so goes by it */
+
+/* Early, since programs write over their environment; but others' constructors may run
+ * before ours. */
+static void keep_library_path(void)
+{
+	const char *path = library_path ? NULL : base_getenv("LD_LIBRARY_PATH");
+	if (path && path[0])
+		library_path = base_strdup(path);
+}
+
+static int make_context(struct umod_error *error)
+{
+	struct umod_context_options options = UMOD_CONTEXT_OPTIONS_INIT;
+	struct umod_context *made;
+	keep_library_path();
+	options.library_path = library_path ? library_path : "";
+	int result = policy_read(error);
+	if (!result)
+		result = umod_context_new(&options, &made, error);
+	if (!result)
+		atomic_store_explicit(&context, made, memory_order_release);
+	return result;
+}
+
+static struct umod_context *get_context(struct umod_error *error)
+{
+	struct umod_context *got = atomic_load_explicit(&context, memory_order_acquire);
+	if (base_likely(got))
+		return got;
+	pthread_mutex_lock(&context_lock);
+	if (!atomic_load_explicit(&context, memory_order_relaxed))
+		make_context(error);
+	got = atomic_load_explicit(&context, memory_order_relaxed);
+	pthread_mutex_unlock(&context_lock);
+	return got;
+}
+
+static const struct dl_face face = { get_context, policy_choose, policy_sharing,
+	policy_falls_back };
+
+void face_setup(void)
+{
+	if (base_unlikely(!dl_face()))
+		dl_set_face(&face);
+}
+
+__attribute__((constructor)) static void start(void)
+{
+	keep_library_path();
+	base_lock_across_fork(&context_lock);
+}
