@@ -146,9 +146,8 @@ int depmod_write_alias(struct depmod *depmod, struct index_text *text)
 
 int depmod_write_softdep(struct depmod *depmod, struct index_text *text)
 {
-	index_text_string(text, "# Soft dependencies extracted from modules themselves.\n"
-				"# Copy, with a .conf extension, to /etc/modprobe.d to "
-				"use it with modprobe.\n");
+	index_text_string(
+		text, "# Soft dependencies extracted from modules themselves.\n");
 	return write_fields(depmod, text, DEPMOD_SOFTDEP, "softdep ");
 }
 
