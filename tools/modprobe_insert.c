@@ -76,14 +76,17 @@ int modprobe_run_command(const struct modprobe *m, const char *kind, const char 
 
 /* ---- loading ---- */
 
-/* Options of the configuration, then those of the command line. The caller's. */
+/*
+ * Options of the configuration, then those of the command line, as kmod joins them: with
+ * the blank between them even where nothing follows. The caller's.
+ */
 static char *all_options(const char *configured, const char *given)
 {
 	char *text = NULL;
 
-	if (!configured || !given || !*given)
-		return tool_strdup(configured ? configured : given ? given : "");
-	if (asprintf(&text, "%s %s", configured, given) < 0)
+	if (!configured)
+		return tool_strdup(given ? given : "");
+	if (asprintf(&text, "%s %s", configured, given ? given : "") < 0)
 		return tool_strdup(configured);
 	return text;
 }
