@@ -169,14 +169,12 @@ static int enter(
 {
 	struct place below = { place, NULL, place->path, place->bytes + length + 1,
 		place->base };
-	int fd = openat(dirfd(place->stream), name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (fd >= 0)
-		below.stream = fdopendir(fd);
+	/* By path: from a descriptor would take two calls more. */
+	below.stream = opendir(place->path);
 	if (!below.stream) {
-		depmod_say(depmod, INDEX_ERROR, "%s: %s", place->path, strerror(errno));
-		if (fd >= 0)
-			close(fd);
+		depmod_say(depmod, INDEX_ERROR, "could not open directory %s: %s",
+			place->path, strerror(errno));
 		return 0;
 	}
 	place->path[place->bytes + length] = '/';
@@ -236,7 +234,7 @@ static int walk(struct depmod *depmod, struct place *place)
 		memcpy(place->path + place->bytes, entry->d_name, length + 1);
 		unsigned char type = type_of(depmod, place, entry);
 		if (type == DT_DIR)
-			result = enter(depmod, place, entry->d_name, length);
+			result = enter(depmod, place, length);
 		else if (type == DT_REG && index_is_module_file(entry->d_name, length))
 			result = add(depmod, place->path + place->base,
 				place->bytes + length - place->base);
