@@ -15,6 +15,7 @@ static const struct tool_command *const commands[] = {
 	&tool_info,
 	&tool_symbols,
 	&tool_features,
+	&tool_depmod,
 	&tool_modprobe,
 	&tool_insmod,
 	&tool_rmmod,
@@ -29,6 +30,7 @@ static const struct {
 	const struct tool_command *command;
 } links[] = {
 	{ "kmod", &tool_kmod },
+	{ "depmod", &tool_depmod },
 	{ "modprobe", &tool_modprobe },
 	{ "insmod", &tool_insmod },
 	{ "rmmod", &tool_rmmod },
