@@ -164,8 +164,7 @@ static bool is_above(const struct place *place, const struct stat *st)
 	return false;
 }
 
-static int enter(
-	struct depmod *depmod, struct place *place, const char *name, size_t length)
+static int enter(struct depmod *depmod, struct place *place, size_t length)
 {
 	struct place below = { place, NULL, place->path, place->bytes + length + 1,
 		place->base };
