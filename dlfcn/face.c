@@ -27,6 +27,7 @@ static int make_context(struct umod_error *error)
 	keep_library_path();
 	options.library_path = library_path ? library_path : "";
 	int result = policy_read(error);
+	policy_fill(&options);
 	if (!result)
 		result = umod_context_new(&options, &made, error);
 	if (!result)

@@ -6,6 +6,8 @@
 #ifndef UMOD_DLFCN_FACE_H
 #define UMOD_DLFCN_FACE_H
 
+#include "policy.h"
+
 #include "api/dl.h"
 
 /* ---- face.c ---- */
@@ -16,6 +18,8 @@ void face_setup(void);
 /* ---- policy.c ---- */
 /* Reads the policy, once. 0 or a negative errno, the same at each call. */
 int policy_read(struct umod_error *error);
+/* What of it is the context's to do; after policy_read. */
+void policy_fill(struct umod_context_options *options);
 /* As the members of struct dl_face; after policy_read. */
 enum dl_choice policy_choose(const char *file, struct umod_error *error);
 const struct umod_namespace_options *policy_sharing(void);

@@ -34,6 +34,15 @@ extern "C" {
 
 struct umod_context;
 struct umod_namespace;
+struct stat;
+
+/* A file that is about to be read, as a context's file_check sees it. */
+struct umod_file {
+	size_t size_bytes;
+	const char *path;          /* as it was found */
+	int descriptor;            /* open; neither to be closed nor read from */
+	const struct stat *status; /* of the descriptor */
+};
 
 /* How relocated data of large images is held in memory. */
 enum umod_huge_pages {
@@ -66,6 +75,14 @@ struct umod_context_options {
 	bool allow_text_relocations;
 	/* Load images that ask for an executable stack, which umod never grants. */
 	bool allow_executable_stack;
+	/*
+	 * If not NULL: asked about each file before it is read, so that what was judged is
+	 * what is used. Returns NULL, or why the file is refused: the load fails with
+	 * -EPERM and that text, which is copied at once. Called under the load lock, with
+	 * @file_check_data; not for bytes in memory, nor for what ld.so loads.
+	 */
+	const char *(*file_check)(const struct umod_file *file, void *data);
+	void *file_check_data;
 };
 #define UMOD_CONTEXT_OPTIONS_INIT UMOD_OPTIONS_INIT(struct umod_context_options)
 #define UMOD_ARENA_NONE           UINT64_MAX

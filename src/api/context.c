@@ -161,6 +161,8 @@ UMOD_EXPORT int umod_context_new(const struct umod_context_options *options,
 	context->huge_pages = wants_huge_pages(own.huge_pages);
 	context->allow_text_relocations = own.allow_text_relocations;
 	context->allow_executable_stack = own.allow_executable_stack;
+	context->file_check = own.file_check;
+	context->file_check_data = own.file_check_data;
 	result = fill_context(context, &own, error);
 	if (result) {
 		umod_context_unref(context);

@@ -73,7 +73,9 @@ static bool load_in(struct umod_namespace *space, const char *file, int mode,
 	if (umod_load(space, file, &options, &module, &error)) {
 		if (mode & RTLD_NOLOAD && error.code == -ENOENT)
 			return true; /* no error: glibc tells none either */
-		if (face && space->is_process && !(mode & RTLD_NOLOAD) &&
+		/* What the policy refuses is refused, not handed on. */
+		bool refused = error.stage == UMOD_STAGE_OPEN && error.code == -EPERM;
+		if (face && space->is_process && !(mode & RTLD_NOLOAD) && !refused &&
 			face->falls_back())
 			return ask_ldso(&dl_counters.fallbacks);
 		return fail(&error, handle);

@@ -88,9 +88,24 @@ static int keep_place(struct umod_module *module)
 	return module->absolute ? 0 : -ENOMEM;
 }
 
+/* What the host of umod says of a file that is open, before a byte of it counts. */
+static int check_file(struct load *load, const char *path, int fd, const struct stat *st)
+{
+	const struct umod_context *context = load->context;
+	struct umod_file file = { sizeof(file), path, fd, st };
+	const char *why = context->file_check
+				  ? context->file_check(&file, context->file_check_data)
+				  : NULL;
+	return why ? base_error(load->error, UMOD_STAGE_OPEN, -EPERM, path, "%s", why)
+		   : 0;
+}
+
 static int take_file(struct load *load, struct find_result *file, const char *wanted,
 	const struct find_asker *asker)
 {
+	int result = check_file(load, file->path, file->fd, &file->st);
+	if (result)
+		return result;
 	char *path = file->path;
 	file->path = NULL;
 	struct load_item *item = new_item(load, path, wanted, asker);
@@ -212,6 +227,8 @@ static int open_descriptor(struct load *load, struct umod_module **found)
 	if (!result && !*found && load->flags & UMOD_LOAD_NOLOAD)
 		result = base_error(
 			load->error, UMOD_STAGE_OPEN, -ENOENT, path, "is not loaded");
+	if (!result && !*found)
+		result = check_file(load, path, source->descriptor, &st);
 	if (result || *found || got < 0) {
 		if (got < 0)
 			result = base_error(load->error, UMOD_STAGE_OPEN, (int)got, path,

@@ -78,23 +78,34 @@ static int unique(struct link_definition *definition, const char *name, void *da
  * The process namespace sees what the program made global later through ld.so: only
  * ld.so knows that.
  */
+static bool in_late(const struct elf_reference *reference, void **address)
+{
+	/* ld.so's lock is not taken unless it can matter: see docs, Locks. */
+	if (reference->version || !registry_host_has_late())
+		return false;
+	*address = link_real()->symbol(RTLD_DEFAULT, reference->name);
+	if (!*address)
+		link_real()->error(); /* what we looked for is not the program's affair */
+	return *address != NULL;
+}
+
+/* What the scope of a namespace does not have. */
 static bool last_resort(const struct elf_reference *reference,
 	struct link_definition *definition, void *data)
 {
-	/* ld.so's lock is not taken unless it can matter: see docs, Locks. */
-	if (!((struct load *)data)->space->is_process || reference->version ||
-		!registry_host_has_late())
-		return false;
-	void *address = link_real()->symbol(RTLD_DEFAULT, reference->name);
-	if (!address) {
-		link_real()->error(); /* a failed look-up of ours is not the program's
-					 affair */
-		return false;
-	}
 	static struct link_image host = { .home = LINK_HOME_HOST,
 		.path = "the host",
 		.name = "the host",
 		.bound = true };
+	const struct umod_namespace *space = ((struct load *)data)->space;
+	void *address;
+	if (!space->is_process && !space->use_process)
+		return false;
+	if (!space->is_process && link_globals_find(space->context->process->globals,
+					  reference, NULL, definition))
+		return true;
+	if (!in_late(reference, &address))
+		return false;
 	*definition = (struct link_definition){ .image = &host, .address = address };
 	return true;
 }

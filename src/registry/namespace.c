@@ -141,6 +141,7 @@ static int set_options(struct umod_namespace *space,
 		result = copy_strings(options->share, &space->share);
 	if (!result)
 		result = copy_strings(options->keep_private, &space->keep_private);
+	space->use_process = options->use_process;
 	if (!result && options->symbol_count)
 		result = set_lent(space, options);
 	return result;

@@ -23,6 +23,8 @@ struct umod_context {
 	struct find_config *find;
 	uint64_t arena_limit_bytes;
 	bool huge_pages, allow_text_relocations, allow_executable_stack;
+	const char *(*file_check)(const struct umod_file *file, void *data);
+	void *file_check_data;
 	struct umod_namespace *process; /* lives as long as the context */
 };
 
@@ -42,6 +44,7 @@ struct umod_namespace {
 	uint64_t id;
 	char *name;
 	bool is_process;
+	bool use_process; /* see umod_namespace_options */
 	char **share, **keep_private; /* patterns, ended by NULL; or NULL */
 	struct link_image *lent;      /* LINK_HOME_SYMBOLS, or NULL */
 	struct link_globals *globals;
