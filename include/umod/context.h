@@ -76,8 +76,8 @@ struct umod_context_options {
 	/* Load images that ask for an executable stack, which umod never grants. */
 	bool allow_executable_stack;
 	/*
-	 * If not NULL: asked about each file before it is read, so that what was judged is
-	 * what is used. Returns NULL, or why the file is refused: the load fails with
+	 * If not NULL: asked about each file before it is read, so that what was judged
+	 * is what is used. Returns NULL, or why the file is refused: the load fails with
 	 * -EPERM and that text, which is copied at once. Called under the load lock, with
 	 * @file_check_data; not for bytes in memory, nor for what ld.so loads.
 	 */

@@ -38,8 +38,8 @@ struct umod_namespace_options {
 	/* Symbols lent by the host: found before any image of the namespace. */
 	const struct umod_lent_symbol *symbols;
 	size_t symbol_count;
-	/* What no image of the namespace defines is looked for in the process's own global
-	 * scope: the program and its libraries, what was loaded there with
+	/* What no image of the namespace defines is looked for in the process's own
+	 * global scope: the program and its libraries, what was loaded there with
 	 * UMOD_LOAD_GLOBAL. For plugins that call the program that opens them. */
 	bool use_process;
 };
