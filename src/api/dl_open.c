@@ -32,13 +32,16 @@ struct umod_module *dl_caller(const void *caller)
 static bool fail(const struct umod_error *error, void **handle)
 {
 	dl_error_set(error);
+	base_trace(
+		BASE_TRACE_FILES, "%s: not opened: %s", error->subject, error->message);
 	atomic_fetch_add(&dl_counters.failures, 1);
 	*handle = NULL;
 	return true;
 }
 
-static bool ask_ldso(_Atomic uint64_t *counter)
+static bool ask_ldso(_Atomic uint64_t *counter, const char *file, const char *why)
 {
+	base_trace(BASE_TRACE_FILES, "%s: left to ld.so: %s", file, why);
 	atomic_fetch_add(counter, 1);
 	dl_error_of_ldso();
 	return false;
@@ -55,10 +58,10 @@ static unsigned load_flags(int mode)
 }
 
 /* What ld.so holds has ld.so's handle, which counts there. */
-static bool give_host(struct umod_module *module)
+static bool give_host(struct umod_module *module, const char *file)
 {
 	umod_module_unref(module, NULL);
-	return ask_ldso(&dl_counters.host);
+	return ask_ldso(&dl_counters.host, file, "it holds this");
 }
 
 static bool load_in(struct umod_namespace *space, const char *file, int mode,
@@ -77,11 +80,11 @@ static bool load_in(struct umod_namespace *space, const char *file, int mode,
 		bool refused = error.stage == UMOD_STAGE_OPEN && error.code == -EPERM;
 		if (face && space->is_process && !(mode & RTLD_NOLOAD) && !refused &&
 			face->falls_back())
-			return ask_ldso(&dl_counters.fallbacks);
+			return ask_ldso(&dl_counters.fallbacks, file, error.message);
 		return fail(&error, handle);
 	}
 	if (module->host && space->is_process)
-		return give_host(module);
+		return give_host(module, file);
 	module->has_handle = true;
 	*handle = dl_handle_of_module(module);
 	if (dl_handle_keep(*handle)) {
@@ -165,7 +168,7 @@ static bool open_chosen(struct umod_context *context, const char *file, int mode
 	struct umod_error error = { 0 };
 	switch (face ? face->choose(file, &error) : DL_UMOD) {
 	case DL_LDSO:
-		return ask_ldso(&dl_counters.ldso);
+		return ask_ldso(&dl_counters.ldso, file, "the policy says so");
 	case DL_REFUSE:
 		return fail(&error, handle);
 	case DL_ISOLATE:
