@@ -11,6 +11,7 @@
 #ifndef UMOD_LINK_H
 #define UMOD_LINK_H
 
+#include "base/shown.h"
 #include "elf/view.h"
 
 #include <dlfcn.h>
@@ -75,6 +76,7 @@ struct link_image {
 
 	/* unwinder, debugger */
 	struct link_map map; /* what gdb and dlfcn callers see; l_name == path */
+	struct shown_image shown; /* to other processes; the namespace is the owner's */
 	bool published;
 	const void *frames; /* registered with libgcc_s, or NULL */
 	_Atomic(struct link_address_index *) address_index;
@@ -172,16 +174,19 @@ struct link_globals *link_globals_new(void);
 void link_globals_free(struct link_globals *globals);
 int link_globals_add(struct link_globals *globals, struct link_image *image);
 void link_globals_remove(struct link_globals *globals, struct link_image *image);
-/*
- * Enters what came since into the filter of names, and into an index, if that is much.
- * Under the lock. -ENOMEM.
- */
+/* Enters what came since into the filter of names. Under the lock. -ENOMEM. */
 int link_globals_prepare(struct link_globals *globals);
+/* Enters what came since into the index of names. Under the lock. -ENOMEM. */
+int link_globals_index(struct link_globals *globals);
 /* False: nothing in the global scope has @hash, of which bit 0 does not count. Under the
  * lock, after link_globals_prepare. */
 bool link_globals_maybe_have(const struct link_globals *globals, uint32_t hash);
-/* Whether a search would be faster after link_globals_prepare. */
-bool link_globals_want_index(const struct link_globals *globals);
+/*
+ * Whether link_globals_index is worth its cost before @searches more: once searches have
+ * cost as much without it as it would, so that neither is ever more than double. Any
+ * thread.
+ */
+bool link_globals_want_index(struct link_globals *globals, uint64_t searches);
 unsigned link_globals_count(const struct link_globals *globals);
 /* The @index-th, NULL where one was removed; under the load lock. */
 struct link_image *link_globals_at(const struct link_globals *globals, unsigned index);
@@ -347,6 +352,11 @@ int link_tls_setup(struct umod_error *error);
 int link_publish(struct link_image *image, struct umod_error *error);
 /* Takes it out and waits until no reader can still see it. Half-published is fine. */
 void link_unpublish(struct link_image *image);
+/*
+ * Makes umod's node known to debuggers before there is an image, with counters for
+ * umod maps: a struct shown_counters that stays.
+ */
+void link_show(const void *counters, uint64_t count);
 /* Tells a debugger that a series of link_publish or link_unpublish is complete. */
 void link_publish_done(void);
 /*

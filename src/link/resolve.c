@@ -26,29 +26,47 @@ static bool few_globals(const struct link_scope *scope)
 	return !scope->globals || link_globals_count(scope->globals) <= GLOBALS_MARKED;
 }
 
+static uint64_t undefined_count(const struct elf_view *view)
+{
+	return view->has_gnu_hash ? view->gnu.symbol_offset : view->symbol_count;
+}
+
+static uint64_t defined_count(const struct elf_view *view)
+{
+	uint64_t undefined = undefined_count(view);
+	return view->symbol_count > undefined ? view->symbol_count - undefined : 0;
+}
+
+static uint64_t cost_of_entering(const struct link_image *image)
+{
+	return !image || image->index_slot[LINK_INDEX_ALL]
+		       ? 0
+		       : defined_count(&image->view) * COST_INSERT;
+}
+
 /* Whether one index for all is cheaper than walking the scope for each name. */
 static bool wants_index(const struct link_scope *scope)
 {
 	uint64_t walking = 0, indexed = 0, own = 0;
-	unsigned unbound = 0;
+	unsigned unbound = 0, globals = 0;
+	if (scope->globals && few_globals(scope))
+		globals = link_globals_count(scope->globals);
+	for (unsigned i = 0; i < globals; i++)
+		indexed += cost_of_entering(link_globals_at(scope->globals, i));
 	for (unsigned i = 0; i < scope->count; i++) {
 		const struct link_image *image = scope->images[i];
-		const struct elf_view *view = &image->view;
-		uint64_t undefined =
-			view->has_gnu_hash ? view->gnu.symbol_offset : view->symbol_count;
-		uint64_t defined = view->symbol_count > undefined
-					   ? view->symbol_count - undefined
-					   : 0;
-		if (!image->index_slot[LINK_INDEX_ALL])
-			indexed += defined * COST_INSERT;
+		uint64_t undefined = undefined_count(&image->view);
+		uint64_t defined = defined_count(&image->view);
+		indexed += cost_of_entering(image);
 		if (image->bound)
 			continue;
 		unbound++;
-		own = image->index_slot[LINK_INDEX_ALL] ? 0 : defined * COST_INSERT;
+		own = cost_of_entering(image);
 		/* Half of the scope is walked for a name that is there; for own
 		 * definitions what comes before the image itself, with more to do
 		 * where a filter errs, since a chain's hash lacks a bit. */
-		walking += undefined * (scope->count / 2 + COST_INDEXED) + defined * i;
+		walking += undefined * (globals + scope->count / 2 + COST_INDEXED) +
+			   defined * i;
 		indexed += (undefined + defined / 4) * COST_INDEXED;
 	}
 	/* What is bound itself is not entered: see fill_index. */
@@ -92,6 +110,16 @@ static int fill_index(struct link_binder *b)
 	return result;
 }
 
+/* Few are walked with the rest of the scope, many are asked by themselves. */
+static int prepare_globals(struct link_globals *globals, const struct elf_view *view)
+{
+	int result = link_globals_prepare(globals);
+	if (!result && link_globals_count(globals) > GLOBALS_MARKED &&
+		link_globals_want_index(globals, undefined_count(view)))
+		result = link_globals_index(globals);
+	return result;
+}
+
 int link_resolve_begin(struct link_binder *b)
 {
 	const struct link_scope *scope = b->scope;
@@ -104,7 +132,7 @@ int link_resolve_begin(struct link_binder *b)
 	b->use_index = b->options->index != NULL;
 	int result = 0;
 	if (scope->globals && !b->options->index_has_globals)
-		result = link_globals_prepare(scope->globals);
+		result = prepare_globals(scope->globals, b->view);
 	if (!result && b->use_index)
 		result = fill_index(b);
 	if (!result && !b->use_index && (!scope->globals || few_globals(scope)))

@@ -90,6 +90,8 @@ bool link_image_find(const struct link_image *image,
 
 /* From so many images on, an index is asked rather than each image in turn. */
 #define INDEX_FROM 8
+/* What entering a name costs, in probes of an image's filter. */
+#define COST_ENTERED 5
 
 struct list {
 	_Atomic unsigned count;
@@ -101,6 +103,8 @@ struct link_globals {
 	_Atomic(struct list *) list;
 	_Atomic(struct link_index *) index; /* once there are many */
 	_Atomic unsigned indexed;           /* so many of the list are in the index */
+	_Atomic uint64_t unindexed_names;   /* of those that are not */
+	_Atomic uint64_t probes;            /* of those that are not, by searches */
 	/* Of the names, for loads; so many of the list are in it, and so many fit: */
 	uint64_t *filter;
 	unsigned filtered, filter_shift;
@@ -248,11 +252,15 @@ static int fill_filter(struct link_globals *globals, const struct list *list)
 int link_globals_prepare(struct link_globals *globals)
 {
 	const struct list *list = atomic_load(&globals->list);
+	return list ? fill_filter(globals, list) : 0;
+}
+
+int link_globals_index(struct link_globals *globals)
+{
+	const struct list *list = atomic_load(&globals->list);
 	struct link_index *index = atomic_load(&globals->index), *made = NULL;
 	unsigned count = list ? list->count : 0, done = atomic_load(&globals->indexed);
-	int result = list ? fill_filter(globals, list) : 0;
-	if (result || count - done < INDEX_FROM)
-		return result;
+	int result = 0;
 	if (!index && !(made = index = link_index_new(LINK_INDEX_GLOBAL)))
 		return -ENOMEM;
 	for (; !result && done < count; done++) {
@@ -267,14 +275,22 @@ int link_globals_prepare(struct link_globals *globals)
 	/* In this order: a reader that sees the number sees the index. */
 	atomic_store_explicit(&globals->index, index, memory_order_release);
 	atomic_store_explicit(&globals->indexed, done, memory_order_release);
+	atomic_store(&globals->unindexed_names, 0);
+	atomic_store(&globals->probes, 0);
 	return 0;
 }
 
-bool link_globals_want_index(const struct link_globals *globals)
+bool link_globals_want_index(struct link_globals *globals, uint64_t searches)
 {
-	return link_globals_count(globals) -
-		       atomic_load_explicit(&globals->indexed, memory_order_relaxed) >=
-	       INDEX_FROM;
+	unsigned left = link_globals_count(globals) -
+			atomic_load_explicit(&globals->indexed, memory_order_relaxed);
+	if (left < INDEX_FROM)
+		return false;
+	uint64_t probes =
+		searches * left + atomic_fetch_add_explicit(&globals->probes,
+					  searches * left, memory_order_relaxed);
+	return probes >= COST_ENTERED * atomic_load_explicit(&globals->unindexed_names,
+						memory_order_relaxed);
 }
 
 int link_globals_add(struct link_globals *globals, struct link_image *image)
@@ -290,6 +306,7 @@ int link_globals_add(struct link_globals *globals, struct link_image *image)
 	atomic_store_explicit(&list->count, list->count + 1, memory_order_release);
 	image->global_order = list->count;
 	globals->live++;
+	atomic_fetch_add(&globals->unindexed_names, image->view.gnu.chain_count);
 	return 0;
 }
 
