@@ -134,6 +134,10 @@ static int remove_module(
 		err = remove_holders(m, name);
 	if (err)
 		return err;
+	/* The last of its holders took it along, as nobody used it any more. */
+	if (holders && !command && !m->dry_run && !m->ignore_loaded &&
+		umod_kernel_module_state(name) == UMOD_KERNEL_ABSENT)
+		return 0;
 	if (!command && !m->ignore_loaded && !m->wait_ms &&
 		umod_kernel_module_references(name) > 0) {
 		kmod_log(m->log_level, "Module %s is in use.", name);

@@ -100,6 +100,10 @@ int modprobe_show_exports(const char *path)
 
 	if (!err)
 		err = feature_exports_read(&file.object, &exports, &error);
+	/* As kmod has it: a module that exports nothing has no symbols to show. */
+	if (!err && exports.count == 0)
+		err = base_error(
+			&error, UMOD_STAGE_DESCRIBE, -ENOENT, path, "it exports nothing");
 	for (unsigned i = 0; !err && i < exports.count; i++)
 		printf("0x%08" PRIx64 "\t%s\n", exports.items[i].crc,
 			exports.items[i].name);

@@ -58,8 +58,8 @@ int index_config_stamp(
 	path = index_pool_copy(&config->pool, path, strlen(path));
 	if (!path)
 		return -ENOMEM;
-	config->stamps[config->stamp_count++] =
-		(struct index_stamp){ path, st->st_mtim, st->st_ino, st->st_size };
+	config->stamps[config->stamp_count++] = (struct index_stamp){ path, st->st_mtim,
+		st->st_dev, st->st_ino, st->st_size };
 	return 0;
 }
 
@@ -145,9 +145,7 @@ static int add_path(struct entries *entries, const char *path)
 	const struct index_stamp *last = &config->stamps[config->stamp_count - 1];
 	/* /lib is /usr/lib on most systems. */
 	for (const struct index_stamp *s = config->stamps; s < last; s++) {
-		if (s->inode == last->inode &&
-			s->changed.tv_nsec == last->changed.tv_nsec &&
-			s->changed.tv_sec == last->changed.tv_sec)
+		if (s->inode == last->inode && s->device == last->device)
 			return 0;
 	}
 	if (S_ISDIR(st.st_mode))

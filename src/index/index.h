@@ -127,6 +127,7 @@ struct index_config_line {
 struct index_stamp {
 	const char *path;
 	struct timespec changed;
+	dev_t device;
 	ino_t inode; /* 0: was not there */
 	off_t bytes;
 };

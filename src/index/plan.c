@@ -26,6 +26,7 @@ struct plan {
 	struct base_map map;                 /* by key, to index + 1 in seen */
 	const struct umod_modlist *required; /* what the module depends on */
 	const struct umod_modlist_item *asked;
+	const char *root; /* whose dependencies are gone through */
 	unsigned depth;
 };
 
@@ -97,12 +98,12 @@ static int append(struct plan *plan, const struct umod_modlist_item *module,
 {
 	struct umod_modlist_item *item =
 		index_list_add(plan->list, module->name, module->alias);
-	const char *asked = plan->asked->name;
 	int err;
 
 	if (!item)
 		return -ENOMEM;
-	err = forbidden(plan, item->name, strcmp(asked, item->name) ? asked : NULL);
+	err = forbidden(
+		plan, item->name, strcmp(plan->root, item->name) ? plan->root : NULL);
 	if (err)
 		return err;
 	if (path) {
@@ -174,7 +175,7 @@ static int visit(
 	struct plan *plan, const struct umod_modlist_item *module, bool ignore_commands)
 {
 	struct umod_modlist needs = { 0 };
-	const char *path = NULL;
+	const char *path = NULL, *outer = plan->root;
 	int err = see(plan, module);
 
 	if (err)
@@ -184,6 +185,7 @@ static int visit(
 			"softdeps are nested more than %d deep at %s", DEPTH_LIMIT,
 			module->name);
 	plan->depth++;
+	plan->root = module->name;
 	if (!module->builtin)
 		err = index_dependencies(plan->tree, module->name, &needs, &path);
 	if (module == plan->asked)
@@ -198,6 +200,7 @@ static int visit(
 	if (module == plan->asked)
 		plan->required = NULL;
 	index_list_free(&needs);
+	plan->root = outer;
 	plan->depth--;
 	return err;
 }
