@@ -72,6 +72,15 @@ int find_library(struct find_config *config, const char *name,
 	const struct find_asker *asker, struct find_result *out,
 	struct umod_error *error);
 
+/*
+ * Calls @visit for each directory that a search for @asker tries by itself, in order,
+ * with its @length bytes, not ended by NUL; ends when it returns non-zero, and returns
+ * that. Else 0 or -ENOMEM.
+ */
+typedef int find_place(const char *dir, size_t length, enum find_how how, void *data);
+int find_places(struct find_config *config, const struct find_asker *asker,
+	find_place *visit, void *data);
+
 /* Closes and frees what a result holds. */
 void find_result_clear(struct find_result *result);
 

@@ -103,19 +103,6 @@ static int host_object(struct dl_phdr_info *info, size_t size, void *data)
 	return walk->callback(&sum, sizeof(sum), walk->data);
 }
 
-/* The calling thread's storage, if it has any: a walk allocates none. */
-static void *own_storage(const struct link_image *image)
-{
-	const struct tls_vector *vector = link_tls_vector;
-	if (image->tls_static)
-		return (void *)(link_arch_thread_pointer() +
-				(uintptr_t)image->tls_offset);
-	uint64_t at = image->tls_id - LINK_TLS_FIRST_ID;
-	if (image->tls_id == 0 || at >= vector->count)
-		return NULL;
-	return atomic_load_explicit(&vector->blocks[at], memory_order_relaxed);
-}
-
 static int own_object(const struct iteration *walk, const struct link_image *image)
 {
 	struct dl_phdr_info info = {
@@ -126,7 +113,7 @@ static int own_object(const struct iteration *walk, const struct link_image *ima
 		.dlpi_adds = walk->host_adds + walk->adds,
 		.dlpi_subs = walk->host_subs + walk->subs,
 		.dlpi_tls_modid = image->tls_id,
-		.dlpi_tls_data = own_storage(image),
+		.dlpi_tls_data = link_tls_existing(image),
 	};
 	return walk->callback(&info, sizeof(info), walk->data);
 }
