@@ -20,6 +20,11 @@ static void keep_library_path(void)
 		library_path = base_strdup(path);
 }
 
+_Static_assert(sizeof(struct dl_counters) == sizeof(struct shown_counters) &&
+		       offsetof(struct dl_counters, failures) ==
+			       offsetof(struct shown_counters, failures),
+	"umod maps knows them by their places");
+
 static int make_context(struct umod_error *error)
 {
 	struct umod_context_options options = UMOD_CONTEXT_OPTIONS_INIT;
@@ -30,9 +35,13 @@ static int make_context(struct umod_error *error)
 	policy_fill(&options);
 	if (!result)
 		result = umod_context_new(&options, &made, error);
-	if (!result)
-		atomic_store_explicit(&context, made, memory_order_release);
-	return result;
+	if (result)
+		return result;
+	registry_lock();
+	link_show(&dl_counters, sizeof(dl_counters) / sizeof(uint64_t));
+	registry_unlock();
+	atomic_store_explicit(&context, made, memory_order_release);
+	return 0;
 }
 
 static struct umod_context *get_context(struct umod_error *error)

@@ -15,6 +15,8 @@ static const struct tool_command *const commands[] = {
 	&tool_info,
 	&tool_symbols,
 	&tool_features,
+	&tool_run,
+	&tool_maps,
 	&tool_depmod,
 	&tool_modprobe,
 	&tool_insmod,

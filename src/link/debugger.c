@@ -17,7 +17,18 @@
 
 #define NODES_LIMIT 1000 /* of a damaged list; ld.so makes 16 */
 
-static struct r_debug_extended node = { .base = { .r_version = 2 } };
+/* Found by umod maps in other processes: base/shown.h. */
+static struct {
+	struct r_debug_extended debug;
+	struct shown_process shown;
+} node = { .debug = { .base = { .r_version = 2 } },
+	.shown = { .magic = SHOWN_MAGIC,
+		.version = SHOWN_VERSION,
+		.image_offset = offsetof(struct link_image, shown) -
+				offsetof(struct link_image, map) } };
+_Static_assert(offsetof(struct link_image, shown) > offsetof(struct link_image, map) &&
+		       (int)LINK_HOME_ARENA == (int)SHOWN_HOME_ARENA,
+	"as base/shown.h says");
 static struct link_image *first, *last;
 
 static struct link_image *image_of(struct link_map *map)
@@ -65,13 +76,13 @@ static bool join_list(void)
 	struct r_debug_extended *host = host_debug();
 	if (!host || host->base.r_version < 1 || !host->base.r_brk)
 		return false;
-	node.base.r_brk = host->base.r_brk;
-	node.base.r_ldbase = host->base.r_ldbase;
+	node.debug.base.r_brk = host->base.r_brk;
+	node.debug.base.r_ldbase = host->base.r_ldbase;
 	struct r_debug_extended **end = &host->r_next;
 	for (unsigned i = 0; *end; end = &(*end)->r_next)
-		if (*end == &node || ++i == NODES_LIMIT)
-			return *end == &node;
-	__atomic_store_n(end, &node, __ATOMIC_RELEASE);
+		if (*end == &node.debug || ++i == NODES_LIMIT)
+			return *end == &node.debug;
+	__atomic_store_n(end, &node.debug, __ATOMIC_RELEASE);
 	/* Only now may r_next be read, as ld.so's own first dlmopen says it. */
 	if (host->base.r_version < 2)
 		__atomic_store_n(&host->base.r_version, 2, __ATOMIC_RELEASE);
@@ -81,14 +92,21 @@ static bool join_list(void)
 /* The debugger's breakpoint is in there. */
 static void tell(int state)
 {
-	node.base.r_state = state;
-	((void (*)(void))node.base.r_brk)();
+	node.debug.base.r_state = state;
+	((void (*)(void))node.debug.base.r_brk)();
+}
+
+void link_show(const void *counters, uint64_t count)
+{
+	node.shown.counter_count = count;
+	node.shown.counters = (uintptr_t)counters;
+	join_list();
 }
 
 /* The first change of a series; later ones change the list between the two calls. */
 static void begin(int state)
 {
-	if (node.base.r_state == RT_CONSISTENT && join_list())
+	if (node.debug.base.r_state == RT_CONSISTENT && join_list())
 		tell(state);
 }
 
@@ -142,12 +160,15 @@ void link_debugger_add(struct link_image *image)
 		.l_ld = (void *)(image->bias + image->view.dynamic_vaddr),
 		.l_prev = last ? &last->map : NULL,
 	};
+	image->shown.start = image->start;
+	image->shown.end = image->end;
+	image->shown.home = image->home;
 	if (last)
 		last->map.l_next = &image->map;
 	else
 		first = image;
 	last = image;
-	node.base.r_map = &first->map;
+	node.debug.base.r_map = &first->map;
 	tell_perf(image);
 }
 
@@ -163,12 +184,12 @@ void link_debugger_remove(struct link_image *image)
 		map->l_prev->l_next = map->l_next;
 	else
 		first = image_of(map->l_next);
-	node.base.r_map = first ? &first->map : NULL;
+	node.debug.base.r_map = first ? &first->map : NULL;
 	map->l_next = map->l_prev = NULL;
 }
 
 void link_debugger_done(void)
 {
-	if (node.base.r_state != RT_CONSISTENT && join_list())
+	if (node.debug.base.r_state != RT_CONSISTENT && join_list())
 		tell(RT_CONSISTENT);
 }

@@ -19,6 +19,8 @@ struct umod_module *registry_module_new(struct umod_namespace *space, char *path
 	module->image.owner = module;
 	module->image.path = module->image.name = path;
 	module->image.map.l_name = path;
+	module->image.shown.space_id = space->id;
+	module->image.shown.space_name = (uintptr_t)space->name;
 	module->state = UMOD_STATE_UNFORMED;
 	return module;
 }
