@@ -150,7 +150,7 @@ static int visit_softdeps(struct plan *plan, const char *module, enum umod_softd
 				module, why.message);
 			plan->list->count = count;
 			err = 0;
-		} else if (err) {
+		} else if (err && why.code) {
 			base_error(plan->error, why.stage, err, why.subject, "%s",
 				why.message);
 		}
