@@ -12,8 +12,9 @@
 
 int main(void)
 {
-	char *const arguments[] = { "sh", "/run.sh", NULL };
-	char *const environment[] = { "PATH=/bin", NULL };
+	char shell[] = "sh", script[] = "/run.sh", path[] = "PATH=/bin";
+	char *const arguments[] = { shell, script, NULL };
+	char *const environment[] = { path, NULL };
 
 	mkdir("/proc", 0755);
 	mkdir("/sys", 0755);
