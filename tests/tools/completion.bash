@@ -26,7 +26,9 @@ check() {
 cd "$(mktemp -d)" || exit 1
 trap 'rm -rf "$PWD"' EXIT
 : >libfile.so
-check "check tree info symbols features help --help --version" ""
+check "check tree info symbols features run maps $(
+	"$umod" --help | sed -n '/^  maps/,/^  help/s/^  \([a-z]\+\)  .*/\1/p' |
+		grep -vE 'maps|help' | tr '\n' ' ')help --help --version" ""
 check "check" "ch"
 check "tree" help tr
 check "new process" check --namespace ""
@@ -35,5 +37,7 @@ check "--namespace --no-init" check --n
 check "--json" tree --j
 check "--defined --demangle" symbols --de
 check "libfile.so" info lib
+check "--policy --isolate --trace --help" run --
+check "$$" maps "$$"
 echo "1..$number"
 exit $bad

@@ -32,10 +32,18 @@ _umod()
 		mapfile -t COMPREPLY < <(compgen -W "new process" -- "$word")
 		return
 		;;
-	check,--timeout | check,--jobs)
+	check,--timeout | check,--jobs | run,--isolate)
 		return
 		;;
+	maps,*)
+		[[ $word == -* ]] || mapfile -t COMPREPLY < <(compgen -W \
+			"$(cd /proc && echo [0-9]*)" -- "$word")
+		;;
+	run,run | run,--trace)
+		[[ $word == -* ]] || mapfile -t COMPREPLY < <(compgen -c -- "$word")
+		;;
 	esac
+	[[ ${#COMPREPLY[@]} == 0 ]] || return
 	if [[ $word == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W \
 			"$(_umod_options "$program" "$command")" -- "$word")
