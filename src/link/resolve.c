@@ -7,7 +7,7 @@
 #include "link/bind.h"
 
 /* Costs, in probes of one image's filter: about 2 ns. */
-#define COST_INSERT  5
+#define COST_INSERT  7
 #define COST_INDEXED 10 /* a look-up whose memory was fetched ahead */
 
 /* From so many global images on they are asked by an index of their own. */
