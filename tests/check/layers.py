@@ -5,7 +5,7 @@
 The floors are STYLE's: base < elf < find = link < registry = feature = snapshot = index
 < load < api. Floors of one height do not know each other, but index reads modules through
 feature. The tools see include/umod, base, elf, feature and index; the drop-in dlfcn
-library and the host see include/umod alone.
+library stands above api and sees all; the host sees include/umod alone.
 """
 import pathlib
 import re
@@ -14,7 +14,7 @@ import sys
 HEIGHT = {'base': 1, 'elf': 2, 'find': 3, 'link': 3, 'registry': 4, 'feature': 4,
           'snapshot': 4, 'index': 4, 'load': 5, 'api': 6}
 # Folders outside src/, and the floors that each may include.
-OUTSIDE = {'tools': {'base', 'elf', 'feature', 'index'}, 'dlfcn': set(), 'host': set(),
+OUTSIDE = {'tools': {'base', 'elf', 'feature', 'index'}, 'dlfcn': set(HEIGHT), 'host': set(),
            'examples': set()}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 

@@ -7,7 +7,7 @@ import re
 import sys
 
 COLUMNS, FILE_LINES, FUNCTION_LINES = 90, 500, 60
-FOLDERS = ('include', 'src', 'tools', 'tests', 'fuzz', 'bench', 'examples')
+FOLDERS = ('include', 'src', 'dlfcn', 'tools', 'tests', 'fuzz', 'bench', 'examples')
 
 
 def width(line):
