@@ -77,20 +77,6 @@ static void print_help(void)
 	     "UMOD_DEBUG=help lists what can be traced.");
 }
 
-static int help(int argc, char **argv)
-{
-	if (argc > 2)
-		return tool_usage("help takes one command");
-	if (argc < 2) {
-		print_help();
-		return TOOL_OK;
-	}
-	const struct tool_command *command = find_command(argv[1]);
-	if (!command)
-		return tool_usage("there is no command '%s'", argv[1]);
-	return tool_help(command);
-}
-
 static int run(const struct tool_command *command, bool is_link, int argc, char **argv)
 {
 	char name[64];
@@ -106,6 +92,23 @@ static int run(const struct tool_command *command, bool is_link, int argc, char 
 	}
 	argv[0] = name;
 	return command->run(argc, argv);
+}
+
+static int help(int argc, char **argv)
+{
+	if (argc > 2)
+		return tool_usage("help takes one command");
+	if (argc < 2) {
+		print_help();
+		return TOOL_OK;
+	}
+	const struct tool_command *command = find_command(argv[1]);
+	if (!command)
+		return tool_usage("there is no command '%s'", argv[1]);
+	if (!command->plain)
+		return tool_help(command);
+	char option[] = "--help", *words[] = { argv[0], option, NULL };
+	return run(command, false, 2, words);
 }
 
 static int dispatch(int argc, char **argv)

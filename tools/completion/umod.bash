@@ -3,12 +3,13 @@
 
 _umod_commands()
 {
-	"${1:-umod}" --help 2>/dev/null | sed -n 's/^  \([a-z]\+\)  .*/\1/p'
+	"${1:-umod}" --help 2>/dev/null | sed -n 's/^  \([a-z-]\+\)  .*/\1/p'
 }
 
 _umod_options()
 {
-	"${1:-umod}" help "$2" 2>/dev/null | sed -n 's/^  \(--[a-z-]\+\).*/\1/p'
+	"${1:-umod}" help "$2" 2>/dev/null | sed -n -e 's/^  \(--[a-z-]\+\).*/\1/p' \
+		-e 's/^\t.*[ \t]\(--[a-z-]\+\).*/\1/p'
 }
 
 _umod()
