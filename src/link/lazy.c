@@ -47,13 +47,24 @@ int link_prepare_lazy(struct link_binder *b)
 	return 0;
 }
 
+static bool last_resort(const struct elf_reference *reference,
+	struct link_definition *definition, void *data)
+{
+	struct link_image *image = data;
+	return image->keeper->last_resort(reference, definition, image);
+}
+
+/* @all: looks everywhere, as it may under the lock, and tells of what is nowhere. */
 static void *resolve_lazily(
-	struct link_image *image, uint64_t index, struct link_image **on)
+	struct link_image *image, uint64_t index, bool all, struct link_image **on)
 {
 	const struct elf_view *view = &image->view;
 	struct umod_error error = { 0 };
 	struct link_scope *scope = __atomic_load_n(&image->scope, __ATOMIC_ACQUIRE);
-	struct link_bind_options options = { .scope = scope };
+	bool more = all && image->keeper && image->keeper->last_resort;
+	struct link_bind_options options = {
+		.scope = scope, .last_resort = more ? last_resort : NULL, .data = image
+	};
 	struct link_binder b = { .image = image,
 		.view = view,
 		.options = &options,
@@ -69,7 +80,7 @@ static void *resolve_lazily(
 	void *address = result || !d.image ? NULL : (void *)link_plain_address(&d);
 	if (address && link_is_ifunc(&d))
 		address = ((void *(*)(void))address)();
-	if (!address)
+	if (!address && all)
 		base_trace_write(BASE_TRACE_BINDINGS, "%s: %s", image->path,
 			error.code ? error.message
 				   : "a call to a weak function that is nowhere");
@@ -82,7 +93,7 @@ static void *resolve_and_keep(struct link_image *image, uint64_t index, bool *ke
 {
 	struct link_image *on;
 	image->keeper->lock();
-	void *address = resolve_lazily(image, index, &on);
+	void *address = resolve_lazily(image, index, true, &on);
 	*kept = address && (on == image || !image->keeper->depend(image, on, NULL));
 	image->keeper->unlock();
 	return address;
@@ -93,9 +104,9 @@ void *link_bind_lazily(struct link_image *image, uint64_t index)
 	/* The image's code runs, so it is loaded and its scope stays. */
 	struct link_image *on;
 	struct base_reader *reader = base_reader_enter();
-	void *address = resolve_lazily(image, index, &on);
-	bool kept = !address || on == image || !image->keeper ||
-		    image->keeper->is_kept(image, on);
+	void *address = resolve_lazily(image, index, !image->keeper, &on);
+	bool kept = !image->keeper ||
+		    (address && (on == image || image->keeper->is_kept(image, on)));
 	base_reader_leave(reader);
 	/* Not as a reader: whoever holds the lock may wait for us. */
 	if (!kept)

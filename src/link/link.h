@@ -75,7 +75,7 @@ struct link_image {
 	_Atomic uint32_t tls_destructors; /* thread_local destructors still to run */
 
 	/* unwinder, debugger */
-	struct link_map map; /* what gdb and dlfcn callers see; l_name == path */
+	struct link_map map;      /* what gdb and dlfcn callers see; l_name == path */
 	struct shown_image shown; /* to other processes; the namespace is the owner's */
 	bool published;
 	const void *frames; /* registered with libgcc_s, or NULL */
@@ -259,6 +259,9 @@ struct link_keeper {
 	bool (*is_kept)(struct link_image *user, struct link_image *on);
 	void (*lock)(void), (*unlock)(void);
 	int (*depend)(struct link_image *user, struct link_image *on, void *data);
+	/* As in link_bind_options, under the lock. May be NULL. */
+	bool (*last_resort)(const struct elf_reference *reference,
+		struct link_definition *definition, struct link_image *user);
 };
 struct link_bind_options {
 	const struct link_keeper *keeper; /* or NULL */

@@ -66,9 +66,6 @@ static bool is_kept(struct link_image *user, struct link_image *on)
 	return false;
 }
 
-static const struct link_keeper keeper = { is_kept, registry_lock, registry_unlock,
-	depend };
-
 static int unique(struct link_definition *definition, const char *name, void *data)
 {
 	return registry_unique(((struct load *)data)->space, definition, name);
@@ -90,14 +87,13 @@ static bool in_late(const struct elf_reference *reference, void **address)
 }
 
 /* What the scope of a namespace does not have. */
-static bool last_resort(const struct elf_reference *reference,
-	struct link_definition *definition, void *data)
+static bool in_process(const struct elf_reference *reference,
+	struct link_definition *definition, const struct umod_namespace *space)
 {
 	static struct link_image host = { .home = LINK_HOME_HOST,
 		.path = "the host",
 		.name = "the host",
 		.bound = true };
-	const struct umod_namespace *space = ((struct load *)data)->space;
 	void *address;
 	if (!space->is_process && !space->use_process)
 		return false;
@@ -109,6 +105,21 @@ static bool last_resort(const struct elf_reference *reference,
 	*definition = (struct link_definition){ .image = &host, .address = address };
 	return true;
 }
+
+static bool last_resort(const struct elf_reference *reference,
+	struct link_definition *definition, void *data)
+{
+	return in_process(reference, definition, ((struct load *)data)->space);
+}
+
+static bool late_last_resort(const struct elf_reference *reference,
+	struct link_definition *definition, struct link_image *user)
+{
+	return in_process(reference, definition, registry_module(user)->space);
+}
+
+static const struct link_keeper keeper = { is_kept, registry_lock, registry_unlock,
+	depend, late_last_resort };
 
 static int make_scope(struct load *load)
 {

@@ -18,7 +18,8 @@ TREES = [
     ('a higher floor, not there', 'src/elf/a.c', '"load/load.h"', False),
     ('a tool and base', 'tools/a.c', '"base/base.h"', True),
     ('a tool and a floor', 'tools/a.c', '"link/link.h"', False),
-    ('the dlfcn library and base', 'dlfcn/a.c', '"base/base.h"', False),
+    ('the dlfcn library and a floor', 'dlfcn/a.c', '"api/dl.h"', True),
+    ('the host and base', 'host/a.c', '"base/base.h"', False),
     ('the public headers', 'dlfcn/a.c', '<umod/umod.h>', True),
     ('a folder that is no floor', 'src/other/a.c', '<stdio.h>', False),
 ]
