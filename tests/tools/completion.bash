@@ -27,7 +27,7 @@ cd "$(mktemp -d)" || exit 1
 trap 'rm -rf "$PWD"' EXIT
 : >libfile.so
 check "check tree info symbols features run maps $(
-	"$umod" --help | sed -n '/^  maps/,/^  help/s/^  \([a-z]\+\)  .*/\1/p' |
+	"$umod" --help | sed -n '/^  maps/,/^  help/s/^  \([a-z][a-z-]\+\)  .*/\1/p' |
 		grep -vE 'maps|help' | tr '\n' ' ')help --help --version" ""
 check "check" "ch"
 check "tree" help tr

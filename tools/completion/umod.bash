@@ -3,7 +3,7 @@
 
 _umod_commands()
 {
-	"${1:-umod}" --help 2>/dev/null | sed -n 's/^  \([a-z-]\+\)  .*/\1/p'
+	"${1:-umod}" --help 2>/dev/null | sed -n 's/^  \([a-z][a-z-]\+\)  .*/\1/p'
 }
 
 _umod_options()
