@@ -52,7 +52,6 @@ int policy_read(struct umod_error *error)
 				NULL, "no memory for UMOD_ISOLATE and UMOD_SHARING");
 		sharing.share = (const char *const *)policy.share.items;
 		sharing.keep_private = (const char *const *)policy.is_private.items;
-		sharing.use_process = true;
 		result_of_reading = result;
 		is_read = true;
 	}

@@ -132,6 +132,7 @@ static bool load_isolated(struct umod_context *context, const char *file, int mo
 	struct umod_error error = { 0 };
 	char *real = strchr(file, '/') ? realpath(file, NULL) : NULL;
 	options.name = real ? real : file;
+	options.use_process = true; /* plugins call the program that opens them */
 	space = find_space_named(options.name);
 	bool done = true;
 	*handle = NULL;
