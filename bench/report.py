@@ -37,9 +37,9 @@ class Report:
         print('  '.join(str(c).ljust(w) for c, w in zip(cells, self.WIDTHS)).rstrip(),
               flush=True)
 
-    def title(self, text):
+    def title(self, text, other='glibc'):
         print(f'\n{text}')
-        self.row(self.HEAD)
+        self.row((self.HEAD[0], other, *self.HEAD[2:]))
 
     def note(self, text):
         print(f'    {text}', flush=True)
