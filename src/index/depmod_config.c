@@ -272,9 +272,11 @@ static int by_name(const void *a, const void *b)
 
 static void reverse(void *items, unsigned count, size_t bytes)
 {
-	char *low = items, *high = low + (count ? count - 1 : 0) * bytes;
 	char kept[sizeof(struct depmod_search)];
 
+	if (count == 0)
+		return;
+	char *low = items, *high = low + (count - 1) * bytes;
 	for (; low < high; low += bytes, high -= bytes) {
 		memcpy(kept, low, bytes);
 		memcpy(low, high, bytes);
