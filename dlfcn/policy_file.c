@@ -203,7 +203,7 @@ static int read_text(
 	BASE_AUTO_CLOSE int fd = base_sys_open(path);
 	int result = fd < 0 ? fd : base_sys_fstat(fd, &st);
 	if (result)
-		return base_error(error, UMOD_STAGE_OPEN, result, path,
+		return base_error(error, UMOD_STAGE_VERIFY, result, path,
 			"the policy cannot be opened: %s", strerror(-result));
 	if (!S_ISREG(st.st_mode) || st.st_size > FILE_LIMIT)
 		return base_error(error, UMOD_STAGE_OPEN, -EINVAL, path,
@@ -263,7 +263,7 @@ static int with_parser(const char *text, struct reading *r, const char *path)
 	umod_namespace_unref(space);
 	umod_context_unref(context);
 	if (result)
-		return base_error(r->error, UMOD_STAGE_OPEN, result, path,
+		return base_error(r->error, UMOD_STAGE_VERIFY, result, path,
 			"the policy cannot be read without its parser, libinih.so.1 "
 			"(Debian: libinih1): %s",
 			cause.message);
