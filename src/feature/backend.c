@@ -15,7 +15,8 @@ static const struct {
 	[FEATURE_ZLIB] = { "zlib", "libz.so.1", "zlib1g", FEATURE_HAVE_ZLIB },
 	[FEATURE_LZMA] = { "liblzma", "liblzma.so.5", "liblzma5", FEATURE_HAVE_LZMA },
 	[FEATURE_ZSTD] = { "libzstd", "libzstd.so.1", "libzstd1", FEATURE_HAVE_ZSTD },
-	[FEATURE_CRYPTO] = { "libcrypto", "libcrypto.so.3", "libssl3", true },
+	[FEATURE_CRYPTO] = { "libcrypto", "libcrypto.so.3", "libssl3",
+		FEATURE_HAVE_CRYPTO },
 };
 
 /* Guards both. Loads may take a while; nobody who holds another lock comes here. */
