@@ -85,12 +85,12 @@ static int run(const struct tool_command *command, bool is_link, int argc, char 
 	if (!command->plain)
 		tool_text_setup();
 	if (command->plain && is_link) {
-		const char *slash = strrchr(argv[0], '/');
-		snprintf(name, sizeof(name), "%s", slash ? slash + 1 : argv[0]);
+		char *slash = strrchr(argv[0], '/');
+		argv[0] = slash ? slash + 1 : argv[0];
 	} else {
 		snprintf(name, sizeof(name), "umod %s", command->name);
+		argv[0] = name;
 	}
-	argv[0] = name;
 	return command->run(argc, argv);
 }
 

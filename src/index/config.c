@@ -120,7 +120,7 @@ static int add_directory(struct entries *entries, const char *path)
 		if (name[0] == '.' ||
 			(!has_suffix(name, ".conf") && !has_suffix(name, ".alias")))
 			continue;
-		BASE_AUTO_FREE char *file = base_printf("%s/%s", path, name);
+		BASE_AUTO_FREE char *file = index_join(path, "/", name, NULL);
 		if (!file)
 			err = -ENOMEM;
 		else if (can_be_read(entries, file, item->d_type))
@@ -215,7 +215,7 @@ int index_config_read(struct index_config *config, const char *const *paths,
 	for (unsigned i = 0; !err && paths[i]; i++)
 		err = add_path(&entries, paths[i]);
 	for (unsigned i = 0; !err && i < base_array_count(of_tree); i++) {
-		BASE_AUTO_FREE char *path = base_printf("%s/%s", directory, of_tree[i]);
+		BASE_AUTO_FREE char *path = index_join(directory, "/", of_tree[i], NULL);
 		err = path ? add_path(&entries, path) : -ENOMEM;
 	}
 	if (entries.count > 1)

@@ -7,7 +7,9 @@
 
 #include "elf/view.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 struct index_file {
 	const struct index_format *format;
@@ -63,10 +65,39 @@ int index_values_add(
 
 /* ---- files ---- */
 
+int index_open(const char *path)
+{
+	int code, fd;
+
+	if (base_fault_hit(&code))
+		return -code;
+	do {
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	} while (fd < 0 && errno == EINTR);
+	return fd < 0 ? -errno : fd;
+}
+
+/* All of @bytes, or as many as there are. */
+static int64_t read_all(int fd, char *to, size_t bytes)
+{
+	size_t done = 0;
+
+	while (done < bytes) {
+		ssize_t got = read(fd, to + done, bytes - done);
+		if (got == 0)
+			break;
+		if (got > 0)
+			done += (size_t)got;
+		else if (errno != EINTR)
+			return -errno;
+	}
+	return (int64_t)done;
+}
+
 int index_read_file(const char *path, char **out, size_t *count, struct stat *st)
 {
 	struct stat own;
-	BASE_AUTO_CLOSE int fd = base_sys_open(path);
+	BASE_AUTO_CLOSE int fd = index_open(path);
 	int err = fd < 0 ? fd : base_sys_fstat(fd, &own);
 	size_t used = 0, room;
 
@@ -84,7 +115,7 @@ int index_read_file(const char *path, char **out, size_t *count, struct stat *st
 		/* What is known to be there in one call, without another for the end. */
 		size_t ask = (size_t)own.st_size > used ? (size_t)own.st_size - used
 							: room - 1 - used;
-		int64_t got = base_sys_pread(fd, bytes + used, ask, used);
+		int64_t got = read_all(fd, bytes + used, ask);
 		if (got < 0) {
 			base_free(bytes);
 			return (int)got;
@@ -112,7 +143,7 @@ static int map_file(const char *path, struct index_bytes *out)
 {
 	struct stat st;
 	void *bytes;
-	BASE_AUTO_CLOSE int fd = base_sys_open(path);
+	BASE_AUTO_CLOSE int fd = index_open(path);
 	int err = fd < 0 ? fd : base_sys_fstat(fd, &st);
 
 	if (err)
@@ -209,8 +240,8 @@ int index_file_open(const char *directory, enum index_kind kind, bool map,
 
 	if (file) {
 		file->kind = kind;
-		file->path =
-			base_printf("%s/modules.%s.bin", directory, kinds[kind].name);
+		file->path = index_join(
+			directory, "/modules.", kinds[kind].name, ".bin", NULL);
 		if (file->path)
 			err = open_format(
 				&index_trie_format, file->path, map, file, error);
@@ -218,7 +249,7 @@ int index_file_open(const char *directory, enum index_kind kind, bool map,
 	if (err && err != -ENOMEM && kinds[kind].text) {
 		free_bytes(file);
 		base_free(file->path);
-		file->path = base_printf("%s/%s", directory, kinds[kind].text);
+		file->path = index_join(directory, "/", kinds[kind].text, NULL);
 		err = file->path ? open_format(&index_text_format, file->path, map, file,
 					   error)
 				 : -ENOMEM;

@@ -26,6 +26,13 @@ struct index_pool {
 /* @length bytes and a NUL; NULL: no memory. */
 char *index_pool_copy(struct index_pool *pool, const char *text, size_t length);
 void index_pool_free(struct index_pool *pool);
+/*
+ * The texts in a row, ended by NULL, as one; NULL: no memory. printf would do, but drags
+ * in pages that a look-up by a fresh process has no other use for.
+ */
+char *index_join(const char *first, ...) __attribute__((sentinel));
+/* As base_sys_open, by libc's own function, which a shim may stand in for. */
+int index_open(const char *path);
 
 /* ---- patterns (pattern.c) ---- */
 

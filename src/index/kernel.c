@@ -21,6 +21,10 @@
 
 #define SYS_MODULE "/sys/module"
 
+/* In libc, though no header declares them; a shim may stand in for them there. */
+long init_module(const void *image, unsigned long bytes, const char *options);
+long delete_module(const char *name, unsigned flags);
+
 /* A short file of /sys in @text; its length or a negative errno. */
 static int read_small(const char *path, char *text, size_t bytes)
 {
@@ -203,7 +207,7 @@ static int insert_bytes(int fd, const char *path, const char *options, unsigned 
 			"the kernel cannot pass over versions of a file that it does "
 			"not unpack itself");
 	int err = feature_read(fd, path, FEATURE_LIMIT_BYTES, &buffer, NULL, error);
-	if (!err && syscall(SYS_init_module, buffer.bytes, buffer.count, options) != 0)
+	if (!err && init_module(buffer.bytes, buffer.count, options) != 0)
 		err = base_error(
 			error, UMOD_STAGE_INIT, -errno, path, "%s", strerror(errno));
 	feature_buffer_free(&buffer);
@@ -253,7 +257,7 @@ UMOD_EXPORT int umod_kernel_remove(
 			"no module has such a name");
 	if (flags & UMOD_KERNEL_FORCE)
 		kernel_flags |= O_TRUNC;
-	if (syscall(SYS_delete_module, folded, kernel_flags) == 0)
+	if (delete_module(folded, kernel_flags) == 0)
 		return 0;
 	return base_error(error, UMOD_STAGE_UNLOAD, -errno, name, "%s", strerror(errno));
 }

@@ -44,3 +44,23 @@ void index_pool_free(struct index_pool *pool)
 	}
 	memset(pool, 0, sizeof(*pool));
 }
+
+char *index_join(const char *first, ...)
+{
+	va_list list;
+	size_t bytes = 1;
+	const char *text;
+
+	va_start(list, first);
+	for (text = first; text; text = va_arg(list, const char *))
+		bytes += strlen(text);
+	va_end(list);
+	char *joined = base_alloc(bytes), *to = joined;
+	if (!joined)
+		return NULL;
+	va_start(list, first);
+	for (text = first; text; text = va_arg(list, const char *))
+		to = stpcpy(to, text);
+	va_end(list);
+	return joined;
+}

@@ -146,7 +146,7 @@ static const char *full_path(
 {
 	if (path[0] == '/')
 		return index_pool_copy(&list->pool, path, strlen(path));
-	BASE_AUTO_FREE char *full = base_printf("%s/%s", tree->directory, path);
+	BASE_AUTO_FREE char *full = index_join(tree->directory, "/", path, NULL);
 	return full ? index_pool_copy(&list->pool, full, strlen(full)) : NULL;
 }
 

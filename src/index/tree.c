@@ -19,13 +19,13 @@ static int find_directory(
 	if (o->directory) {
 		*out = base_strdup(o->directory);
 	} else if (o->release) {
-		*out = base_printf("%s" DIRECTORY "/%s", root, o->release);
+		*out = index_join(root, DIRECTORY "/", o->release, NULL);
 	} else {
 		if (uname(&names) != 0)
 			return base_error(error, UMOD_STAGE_NONE, -errno, NULL,
 				"the running kernel's release is not known: %s",
 				strerror(errno));
-		*out = base_printf("%s" DIRECTORY "/%s", root, names.release);
+		*out = index_join(root, DIRECTORY "/", names.release, NULL);
 	}
 	return *out ? 0 : -ENOMEM;
 }
@@ -34,8 +34,8 @@ static int open_index(struct index_tree *tree, enum index_kind kind)
 {
 	struct umod_error why = { 0 };
 	struct index_file *file = NULL;
-	BASE_AUTO_FREE char *path =
-		base_printf("%s/modules.%s.bin", tree->directory, index_kind_name(kind));
+	BASE_AUTO_FREE char *path = index_join(
+		tree->directory, "/modules.", index_kind_name(kind), ".bin", NULL);
 
 	/* Before it is opened: a newer one makes the tree stale. */
 	if (!path || index_config_stamp(&tree->config, path, NULL) != 0)
@@ -175,7 +175,7 @@ int index_builtin_info(const struct index_tree *tree, const char *module,
 	char name[INDEX_NAME_BYTES];
 	size_t length = index_fold_name(module, name, sizeof(name)), count;
 	BASE_AUTO_FREE char *path =
-		base_printf("%s/modules.builtin.modinfo", tree->directory);
+		index_join(tree->directory, "/modules.builtin.modinfo", NULL);
 	BASE_AUTO_FREE char *bytes = NULL;
 	int err = path ? index_read_file(path, &bytes, &count, NULL) : -ENOMEM;
 	bool found = false;
