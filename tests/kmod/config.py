@@ -224,6 +224,7 @@ def system_directories(bench):
     places = ('/etc/modprobe.d', '/run/modprobe.d', '/usr/local/lib/modprobe.d',
               '/lib/modprobe.d')
     lines = ['set -e']
+    made = [place for place in places if not pathlib.Path(place).exists()]
     for i, place in enumerate(places):
         lines += [f'mkdir -p {place}', f'mount -t tmpfs none {place}',
                   f'echo "options e {place}" >{place}/same.conf',
@@ -240,6 +241,9 @@ def system_directories(bench):
                      f'-c) >{bench.work}/{name}.out 2>&1')
     done = subprocess.run(['unshare', '-m', 'sh', '-c', '\n'.join(lines)],
                           capture_output=True, text=True)
+    for place in made:
+        if pathlib.Path(place).exists():
+            os.rmdir(place)
     mine, theirs = ((bench.work / f'{n}.out').read_text() if (bench.work / f'{n}.out').exists()
                     else '' for n in ('umod', 'kmod'))
     bench.result(done.returncode == 0 and mine == theirs and 'options a x=1' in mine and
