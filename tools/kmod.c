@@ -186,6 +186,7 @@ static int run(int argc, char **argv)
 	kmod_begin(argv[0], LOG_ERR);
 	if (!name) {
 		fputs("missing command\n", stderr);
+		help();
 		return TOOL_FAILED;
 	}
 	if (strcmp(name, "-h") == 0 || strcmp(name, "--help") == 0 ||
@@ -200,6 +201,7 @@ static int run(int argc, char **argv)
 			return commands[i]->run(argc - 1, argv + 1);
 	}
 	fprintf(stderr, "invalid command '%s'\n", name);
+	help();
 	return TOOL_FAILED;
 }
 

@@ -41,35 +41,23 @@ static int help(const char *name)
 	return TOOL_OK;
 }
 
-/* A directory in /dev is made once, when the first node in it comes. */
-static void write_tmpfiles(FILE *out, const struct node *node, struct tool_files *done)
+/* The directory is told before each node in it, as kmod does. */
+static void write_tmpfiles(FILE *out, const struct node *node)
 {
 	const char *slash = strrchr(node->name, '/');
 
-	if (slash) {
-		char directory[sizeof(node->name)];
-		size_t length = (size_t)(slash - node->name), i;
-		memcpy(directory, node->name, length);
-		directory[length] = '\0';
-		for (i = 0; i < done->count; i++) {
-			if (strcmp(done->names[i], directory) == 0)
-				break;
-		}
-		if (i == done->count) {
-			fprintf(out, "d /dev/%s 0755 - - -\n", directory);
-			tool_files_add(done, directory);
-		}
-	}
+	if (slash)
+		fprintf(out, "d /dev/%.*s 0755 - - -\n", (int)(slash - node->name),
+			node->name);
 	fprintf(out, "%c! /dev/%s 0600 - - - %u:%u\n", node->type, node->name,
 		node->major, node->minor);
 }
 
-static void write_node(
-	FILE *out, enum format format, const struct node *node, struct tool_files *done)
+static void write_node(FILE *out, enum format format, const struct node *node)
 {
 	switch (format) {
 	case TMPFILES:
-		write_tmpfiles(out, node, done);
+		write_tmpfiles(out, node);
 		break;
 	case DEVNAME:
 		fprintf(out, "%s %s %c%u:%u\n", node->module, node->name, node->type,
@@ -87,7 +75,6 @@ static void write_node(
 
 static int write_all(FILE *in, FILE *out, enum format format, const char *path)
 {
-	struct tool_files done = { 0 };
 	struct node node;
 	char *line = NULL;
 	size_t room = 0;
@@ -100,7 +87,7 @@ static int write_all(FILE *in, FILE *out, enum format format, const char *path)
 			sscanf(line, "%4095s %4095s %c%u:%u", node.module, node.name,
 				&node.type, &node.major, &node.minor) == 5 &&
 			(node.type == 'c' || node.type == 'b')) {
-			write_node(out, format, &node, &done);
+			write_node(out, format, &node);
 			continue;
 		}
 		line[strcspn(line, "\n")] = '\0';
@@ -108,7 +95,6 @@ static int write_all(FILE *in, FILE *out, enum format format, const char *path)
 		status = TOOL_FAILED;
 	}
 	free(line);
-	tool_files_free(&done);
 	return status;
 }
 

@@ -19,7 +19,7 @@ from tap import Tap, fetch, shadow
 
 LINKS = ('modprobe', 'insmod', 'rmmod', 'lsmod', 'kmod')
 MODULES = ('vfat', 'dummy', 'nls_ascii', 'nls_cp437', 'isofs', 'libcrc32c', 'overlay',
-           'crc32c_generic')
+           'crc32c_generic', 'tun', 'fuse', 'snd_seq')
 CONFIG = """\
 options dummy numdummies=3
 alias our-alias nls_ascii
@@ -45,7 +45,9 @@ COMMANDS = [
     'modprobe vfat', 'lsmod', 'modprobe -r vfat', 'rmmod nosuch',
     'modprobe configs', 'modprobe crypto-crc32c', 'modprobe -r libcrc32c', 'rmmod -f dummy',
     'modprobe', 'insmod', 'rmmod', 'lsmod x', 'modprobe -c x | head_count',
-    'modprobe -r -a nls_cp437 crc32c_generic', 'lsmod',
+    'modprobe -r -a nls_cp437 crc32c_generic', 'lsmod', 'kmod list', 'kmod', 'kmod nosuch',
+    'kmod static-nodes', 'kmod static-nodes -f tmpfiles', 'kmod static-nodes -f devname',
+    'kmod static-nodes -f nosuch', 'kmod static-nodes -o /run/a/b -f tmpfiles; show /run/a/b',
 ]
 # By umod alone: what kmod has not, or cannot do here.
 OURS = ['insmod /packed/nls_ascii.ko.xz', 'lsmod', 'rmmod nls_ascii',
@@ -67,6 +69,7 @@ MUST = {  # of umod's transcript, after the command: a pattern
 }
 HELPERS = """\
 ls_net() { for i in /sys/class/net/dummy*; do echo "${i##*/}"; done; }
+show() { while read -r line; do echo "$line"; done <"$1"; }
 head_count() { n=0; while read -r line; do n=$((n+1)); done; [ $n -gt 10 ] && echo many; }
 run() { echo "\\$ $1"; cd /; eval "$2"; echo "status $?"; }
 """
@@ -160,7 +163,7 @@ def archive(umod, init, lib, release, work):
         a.link(f'umod/{link}', 'umod')
         if link != 'kmod':
             a.link(f'kmod/{link}', 'kmod')
-    a.folder('dev')
+    a.link('dev/stdout', '/proc/self/fd/1')
     a.entry('dev/console', stat.S_IFCHR | 0o600, device=(5, 1))
     a.entry('dev/null', stat.S_IFCHR | 0o666, device=(1, 3))
     for path in sorted(p for p in lib.rglob('*') if p.is_file()):

@@ -5,6 +5,7 @@ on a made tree. What both have is compared with kmod; what is umod's own is look
 """
 import os
 import pathlib
+import random
 import subprocess
 import sys
 import tempfile
@@ -187,6 +188,35 @@ def text_alone(bench):
         'text alone: -D f', out)
 
 
+def damaged_indexes(bench):
+    """Cut and changed .bin files: no crash, and what is wrong is said."""
+    rng, crashed, silent, questions = random.Random(3), [], [], (
+        ['-R', 'pci:v00008086d00001234sv0sd0bc0sc0i0'], ['-D', 'f'], ['-c'],
+        ['-R', 'in:x'], ['-R', 'symbol:a_here'], ['-R', 'ghost'])
+    for path in sorted(bench.tree.glob('*.bin')):
+        whole = path.read_bytes()
+        damage = [whole[:n] for n in (0, 1, 11, 12, len(whole) // 2, len(whole) - 1)]
+        for _ in range(40):
+            changed = bytearray(whole)
+            for _ in range(rng.randrange(1, 4)):
+                changed[rng.randrange(len(whole))] = rng.randrange(256)
+            damage.append(bytes(changed))
+        for number, data in enumerate(damage):
+            path.write_bytes(data)
+            said = ''
+            for arguments in questions:
+                status, _, err = bench.run(False, [], arguments)
+                said += err
+                if status not in (0, 1):
+                    crashed.append(f'{path.name} {number} {arguments}: {status}')
+            # What is cut before the root's end cannot go unseen.
+            if number < 4 and path.name not in said:
+                silent.append(f'{path.name} {number}: {said}')
+        path.write_bytes(whole)
+    bench.result(not crashed, 'damaged indexes: no crash', '\n'.join(crashed[:9]))
+    bench.result(not silent, 'damaged indexes: told', '\n'.join(silent[:9]))
+
+
 def directories(bench):
     """Of files with one name the first directory's counts; all go by name."""
     one, two = bench.work / 'one.d', bench.work / 'two.d'
@@ -264,6 +294,7 @@ def main():
             got = bench.run(False, [path], arguments)
             bench.result(got[0] == status and out.replace('TREE', str(bench.tree)) in got[1] and
                          err.replace('FILE', str(path)) in got[2], what, f'{got}')
+        damaged_indexes(bench)
         directories(bench)
         system_directories(bench)
         print(f'1..{bench.number}')
