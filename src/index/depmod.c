@@ -148,7 +148,7 @@ int index_depmod_is_current(const struct index_depmod_options *options)
 
 	if (!path)
 		return -ENOMEM;
-	if (base_sys_stat(path, &st) != 0)
+	if (stat(path, &st) != 0)
 		return -errno;
 	int fd = open(options->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? -errno : is_older(&config, fd, st.st_mtime, 0);

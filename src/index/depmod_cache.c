@@ -256,7 +256,7 @@ void depmod_cache_read(struct depmod *depmod)
 	struct feature_buffer buffer = { 0 };
 	BASE_AUTO_FREE char *path =
 		base_printf("%s/" DEPMOD_CACHE_NAME, depmod->options->output);
-	int fd = path ? base_sys_open(path) : -1;
+	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
@@ -270,11 +270,11 @@ void depmod_cache_read(struct depmod *depmod)
 	/* Versions of imports are not kept. */
 	if (fd < 0 || depmod->options->symvers) {
 		if (fd >= 0)
-			base_sys_close(fd);
+			close(fd);
 		return;
 	}
 	int result = feature_read(fd, path, FEATURE_LIMIT_BYTES, &buffer, NULL, NULL);
-	base_sys_close(fd);
+	close(fd);
 	char *bytes = result || buffer.count < HEADER_BYTES
 			      ? NULL
 			      : index_arena_alloc(&depmod->arena, buffer.count);

@@ -177,11 +177,11 @@ static int parse_file(struct depmod *depmod, const char *path)
 {
 	struct feature_buffer buffer = { 0 };
 	struct umod_error cause = { 0 };
-	int fd = base_sys_open(path), result = fd;
+	int fd = open(path, O_RDONLY | O_CLOEXEC), result = -errno;
 
 	if (fd >= 0) {
 		result = feature_read(fd, path, 16 << 20, &buffer, NULL, &cause);
-		base_sys_close(fd);
+		close(fd);
 	}
 	if (result == 0)
 		result = feature_buffer_reserve(&buffer, buffer.count + 1);
@@ -240,7 +240,7 @@ static int add_place(struct depmod *depmod, struct list *list, const char *path)
 	int result = 0;
 	struct stat st;
 
-	if (base_sys_stat(path, &st) != 0)
+	if (stat(path, &st) != 0)
 		return 0;
 	if (!S_ISDIR(st.st_mode))
 		return add_file(depmod, list, NULL, path);

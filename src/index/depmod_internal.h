@@ -3,6 +3,9 @@
  * What the files of depmod share. The run goes: configuration, scan (which files), order,
  * read (threads, each with its own worker), symbols and dependencies, write.
  *
+ * Files are opened and read by libc's own functions, so that depmod runs under shims and
+ * in a chroot.
+ *
  * Everything of a run lives in the arenas of its workers and of the run itself until the
  * run ends: nothing is freed in between, and no string is copied twice.
  */

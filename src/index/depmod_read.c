@@ -93,10 +93,10 @@ static int fetch(void *data, uint64_t offset, uint64_t count)
 	end = end < parts->count - AROUND_BYTES ? end + AROUND_BYTES : parts->count;
 	if (parts->items[0].end > offset)
 		offset = parts->items[0].end;
-	int64_t got = base_sys_pread(
-		parts->fd, parts->buffer->bytes + offset, end - offset, offset);
+	ssize_t got = pread(
+		parts->fd, parts->buffer->bytes + offset, end - offset, (off_t)offset);
 	if (got < 0)
-		return (int)got;
+		return -errno;
 	/* Cut short meanwhile: the rest reads as zeros would, and is refused. */
 	if ((uint64_t)got < end - offset)
 		return -EBUSY;

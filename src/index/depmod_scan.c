@@ -277,7 +277,7 @@ static int add_files(struct depmod *depmod)
 		struct stat st;
 		if (path[0] != '/')
 			return depmod_fail(depmod, -EINVAL, path, "not absolute path.");
-		if (base_sys_stat(path, &st) != 0)
+		if (stat(path, &st) != 0)
 			return depmod_fail(depmod, -errno, path,
 				"could not create module: %s", strerror(errno));
 		if (strncmp(path, options->directory, bytes) == 0 && path[bytes] == '/')

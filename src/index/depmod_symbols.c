@@ -6,7 +6,9 @@
  */
 #include "index/depmod_internal.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static int grow(struct depmod *depmod)
 {
@@ -135,11 +137,11 @@ int depmod_kernel_symbols(struct depmod *depmod)
 
 	if (!path)
 		return 0;
-	int fd = base_sys_open(path), result = fd;
+	int fd = open(path, O_RDONLY | O_CLOEXEC), result = -errno;
 	if (fd >= 0) {
 		result = feature_read(
 			fd, path, FEATURE_LIMIT_BYTES, &buffer, NULL, &cause);
-		base_sys_close(fd);
+		close(fd);
 	}
 	if (result == 0)
 		result = feature_buffer_reserve(&buffer, buffer.count + 1);
