@@ -66,7 +66,7 @@ void modprobe_show(const struct modprobe *m, const char *format, ...) TOOL_PRINT
 /* Whether actions are shown. */
 bool modprobe_shows(const struct modprobe *m);
 
-extern const struct tool_command tool_depmod, tool_insmod, tool_kmod, tool_lsmod,
-	tool_modprobe, tool_rmmod, tool_static_nodes;
+extern const struct tool_command tool_depmod, tool_insmod, tool_keyring, tool_kmod,
+	tool_lsmod, tool_modinfo, tool_modprobe, tool_rmmod, tool_sign, tool_static_nodes;
 
 #endif

@@ -18,11 +18,14 @@ static const struct tool_command *const commands[] = {
 	&tool_run,
 	&tool_maps,
 	&tool_depmod,
+	&tool_modinfo,
 	&tool_modprobe,
 	&tool_insmod,
 	&tool_rmmod,
 	&tool_lsmod,
 	&tool_static_nodes,
+	&tool_keyring,
+	&tool_sign,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -37,6 +40,7 @@ static const struct {
 	{ "insmod", &tool_insmod },
 	{ "rmmod", &tool_rmmod },
 	{ "lsmod", &tool_lsmod },
+	{ "modinfo", &tool_modinfo },
 	{ NULL, NULL },
 };
 

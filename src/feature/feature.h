@@ -81,6 +81,27 @@ int feature_read_path(int directory, const char *path, uint64_t limit,
 	struct feature_buffer *out, enum feature_compression *packing,
 	struct umod_error *error);
 
+/* ---- a file in parts (partial.c) ---- */
+
+/* Zeroed: closed. Its buffer is used again from one file to the next; the caller frees
+ * that. */
+struct feature_partial {
+	struct feature_buffer buffer;
+	int fd;
+	uint64_t count;
+	struct {
+		uint64_t start, end;
+	} parts[16];
+	unsigned used;
+};
+/*
+ * Makes *@out the bytes of @fd, which must stay open while they are asked for: unpacked
+ * if they are packed; read now if they are @whole, packed, or fewer than @first_bytes;
+ * else piece by piece, as `fetch` is asked. What `feature_read` returns.
+ */
+int feature_partial_open(struct feature_partial *partial, int fd, const char *name,
+	bool whole, size_t first_bytes, struct elf_bytes *out, struct umod_error *error);
+
 /* ---- what a module says of itself (module_info.c) ---- */
 
 /* .modinfo: "key=value" strings. Lengths without the NUL, which is there. */
