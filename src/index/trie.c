@@ -75,7 +75,8 @@ static int read_node(struct walk *walk, uint32_t link, struct node *out)
 	out->first = 1;
 	if (!spend(walk, 1))
 		return damaged(walk, "its nodes form a loop");
-	if (at < INDEX_HEADER_BYTES || at >= file->count)
+	/* The root of an empty index has nothing, and lies at the end. */
+	if (at < INDEX_HEADER_BYTES || at > file->count)
 		return damaged(walk, "a node lies outside");
 	if (link & INDEX_NODE_PREFIX) {
 		out->prefix = string_at(file, &at, &out->prefix_bytes);
