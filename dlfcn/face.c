@@ -31,6 +31,7 @@ static int make_context(struct umod_error *error)
 	struct umod_context *made;
 	keep_library_path();
 	options.library_path = library_path ? library_path : "";
+	options.late_cache = true;
 	int result = policy_read(error);
 	policy_fill(&options);
 	if (!result)

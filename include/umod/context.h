@@ -75,6 +75,8 @@ struct umod_context_options {
 	bool allow_text_relocations;
 	/* Load images that ask for an executable stack, which umod never grants. */
 	bool allow_executable_stack;
+	/* Read the cache when a search first needs it, where a damaged one is as none. */
+	bool late_cache;
 	/*
 	 * If not NULL: asked about each file before it is read, so that what was judged
 	 * is what is used. Returns NULL, or why the file is refused: the load fails with

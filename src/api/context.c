@@ -75,9 +75,11 @@ int api_setup(struct umod_error *error)
 	if (!done && !result) {
 		registry_set_answers(api_answers);
 		registry_set_goodbye(dl_handle_forget);
-		touch_own_code();
-		find_hwcaps(); /* cpuid is slow in virtual machines: not in the first load
-				*/
+		/* A whole program pays for all, and needs little of it as a rule. */
+		if (!dl_face()) {
+			touch_own_code();
+			find_hwcaps(); /* not in the first load */
+		}
 		base_reader_leave(base_reader_enter());
 		/* After every atexit handler that modules will register: those run first.
 		 */
@@ -113,7 +115,7 @@ static int fill_context(struct umod_context *context,
 {
 	struct find_asker program = { .path = "/proc/self/exe", .is_main = true };
 	struct find_options find = { options->library_path, options->cache_path,
-		options->root, &program };
+		options->root, &program, options->late_cache };
 	registry_lock();
 	int result = registry_host_refresh(error);
 	const struct registry_host_object *object = registry_host_by_name("");

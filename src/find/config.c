@@ -88,9 +88,10 @@ int find_config_new(const struct find_options *options, struct find_config **out
 			config->cache_path = base_strdup(o->cache_path);
 		failed |= !config->cache_path && (!o->cache_path || o->cache_path[0]);
 	}
-	int err = failed ? base_error(error, UMOD_STAGE_NONE, -ENOMEM, NULL,
-				   "no memory for the search's configuration")
-			 : open_cache(config, error);
+	int err = failed          ? base_error(error, UMOD_STAGE_NONE, -ENOMEM, NULL,
+					    "no memory for the search's configuration")
+		  : o->late_cache ? 0
+				  : open_cache(config, error);
 	if (err)
 		find_config_free(config);
 	else

@@ -24,6 +24,8 @@ struct find_options {
 	/* The main program, whose DT_RPATH counts for everybody, or NULL; copied. Without
 	 * it only the askers of a search tell of it. */
 	const struct find_asker *program;
+	bool late_cache; /* read when a search first needs it; a damaged one is then none
+			  */
 };
 /* 0, -ENOMEM, or -EINVAL for a damaged cache (a missing one is no error). */
 int find_config_new(const struct find_options *options, struct find_config **out,

@@ -11,6 +11,7 @@
 
 #ifdef __x86_64__
 #include <cpuid.h>
+#include <sys/platform/x86.h>
 #endif
 
 static struct {
@@ -73,20 +74,23 @@ static bool has(uint32_t bits, uint32_t wanted)
 	return (bits & wanted) == wanted;
 }
 
+static uint32_t ldso_leaf(unsigned leaf, unsigned word)
+{
+	return __x86_get_cpuid_feature_leaf(leaf)->cpuid_array[word];
+}
+
 static void ask_cpu(struct cpu *cpu)
 {
 	unsigned a, b, c, d, state = 0;
 
+	/* ld.so has asked: in a virtual machine each cpuid is a trap of microseconds. */
 	memset(cpu, 0, sizeof(*cpu));
-	if (__get_cpuid(0, &a, &b, &c, &d))
-		cpu->is_intel = b == signature_INTEL_ebx && c == signature_INTEL_ecx &&
-				d == signature_INTEL_edx;
-	if (__get_cpuid(1, &a, &b, &c, &d))
-		cpu->leaf_1 = c;
-	if (__get_cpuid_count(7, 0, &a, &b, &c, &d))
-		cpu->leaf_7 = b;
-	if (__get_cpuid(0x80000001, &a, &b, &c, &d))
-		cpu->extended = c;
+	__cpuid(0, a, b, c, d);
+	cpu->is_intel = b == signature_INTEL_ebx && c == signature_INTEL_ecx &&
+			d == signature_INTEL_edx;
+	cpu->leaf_1 = ldso_leaf(CPUID_INDEX_1, cpuid_register_index_ecx);
+	cpu->leaf_7 = ldso_leaf(CPUID_INDEX_7, cpuid_register_index_ebx);
+	cpu->extended = ldso_leaf(CPUID_INDEX_80000001, cpuid_register_index_ecx);
 	if (cpu->leaf_1 & OSXSAVE)
 		state = xcr0();
 	if (!has(state, XCR0_AVX) || !(cpu->leaf_1 & AVX)) {

@@ -7,6 +7,7 @@
 
 #include <cpuid.h>
 #include <stdio.h>
+#include <sys/platform/x86.h>
 
 const uint16_t link_arch_machine = EM_X86_64;
 const uint32_t link_arch_relative_type = R_X86_64_RELATIVE;
@@ -100,8 +101,23 @@ static uint64_t enabled_states(void)
 	return (uint64_t)high << 32 | low;
 }
 
-/* SDM volume 1, 13.4: where each state goes in the plain and the compact format. */
-static unsigned area_bytes(uint64_t mask, bool compact)
+/*
+ * The compact format by what SDM volume 1, 13.5, says of the sizes of the states above,
+ * each aligned, rather than by asking: in a virtual machine each cpuid is a trap.
+ */
+static unsigned compact_bytes(uint64_t mask)
+{
+	static const uint16_t bytes[20] = {
+		[2] = 256, [5] = 64, [6] = 512, [7] = 1024, [19] = 128
+	};
+	unsigned end = LEGACY_BYTES + HEADER_BYTES;
+	for (unsigned i = 2; i < base_array_count(bytes); i++)
+		end += mask >> i & 1 ? bytes[i] : 0;
+	return end;
+}
+
+/* SDM volume 1, 13.4: where each state goes in the plain format. */
+static unsigned area_bytes(uint64_t mask)
 {
 	unsigned end = LEGACY_BYTES + HEADER_BYTES;
 	for (unsigned i = 2; i < 63; i++) {
@@ -109,11 +125,7 @@ static unsigned area_bytes(uint64_t mask, bool compact)
 		if (!(mask >> i & 1))
 			continue;
 		__cpuid_count(0xd, i, bytes, offset, flags, unused);
-		if (compact && flags & 2)
-			end = (unsigned)base_align_up(end, 64);
-		if (compact)
-			end += bytes;
-		else if (offset + bytes > end)
+		if (offset + bytes > end)
 			end = offset + bytes;
 	}
 	return (unsigned)base_align_up(end, 64);
@@ -122,9 +134,9 @@ static unsigned area_bytes(uint64_t mask, bool compact)
 void link_arch_set_save(enum link_arch_save kind)
 {
 	uint64_t mask = kind == LINK_ARCH_FXSAVE ? 0 : enabled_states() & STATES;
-	link_arch_save_bytes = kind == LINK_ARCH_FXSAVE
-				       ? LEGACY_BYTES
-				       : area_bytes(mask, kind == LINK_ARCH_XSAVEC);
+	link_arch_save_bytes = kind == LINK_ARCH_FXSAVE   ? LEGACY_BYTES
+			       : kind == LINK_ARCH_XSAVEC ? compact_bytes(mask)
+							  : area_bytes(mask);
 	link_arch_save_mask[0] = (uint32_t)mask;
 	link_arch_save_mask[1] = (uint32_t)(mask >> 32);
 	link_arch_save_kind = kind;
@@ -132,12 +144,10 @@ void link_arch_set_save(enum link_arch_save kind)
 
 enum link_arch_save link_arch_best_save(void)
 {
-	unsigned a, b, c, d;
-	if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
+	/* As ld.so found, which had to know too. */
+	if (!CPU_FEATURE_PRESENT(OSXSAVE))
 		return LINK_ARCH_FXSAVE;
-	if (__get_cpuid_count(0xd, 1, &a, &b, &c, &d) && a & 2)
-		return LINK_ARCH_XSAVEC;
-	return LINK_ARCH_XSAVE;
+	return CPU_FEATURE_PRESENT(XSAVEC) ? LINK_ARCH_XSAVEC : LINK_ARCH_XSAVE;
 }
 
 void link_arch_setup(void)
