@@ -208,38 +208,51 @@ static int take_number(const char *text, unsigned *out)
 	return -1;
 }
 
-/* One option; -1: go on, else the exit status. */
-static int take_option(struct request *request, int option, const char *name)
+/* What is read, and where; false: it is another option. */
+static bool take_place(struct request *request, int option)
 {
 	struct index_depmod_options *run = &request->run;
 
 	switch (option) {
 	case 'a':
 		request->all = true;
-		break;
+		return true;
 	case 'A':
 		request->quick = true;
-		break;
+		return true;
 	case 'b':
 		free(request->root);
 		request->root = absolute(optarg);
-		break;
+		return true;
 	case 'o':
 		free(request->output_root);
 		request->output_root = absolute(optarg);
-		break;
+		return true;
 	case 'm':
 		request->module_directory = optarg;
-		break;
+		return true;
 	case 'C':
 		add_config(request, optarg);
-		break;
+		return true;
 	case 'E':
 		run->symvers = optarg;
-		break;
+		return true;
 	case 'F':
 		run->system_map = optarg;
-		break;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* One option; -1: go on, else the exit status. */
+static int take_option(struct request *request, int option, const char *name)
+{
+	struct index_depmod_options *run = &request->run;
+
+	if (take_place(request, option))
+		return -1;
+	switch (option) {
 	case 'e':
 		run->report_unknown = true;
 		break;
