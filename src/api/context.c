@@ -228,8 +228,11 @@ UMOD_EXPORT const char *umod_feature(unsigned index, const char **state)
 		{ "tls-descriptors", "yes" }, { "tls-initial-exec", "yes" },
 		{ "tls-pool-bytes", pool }, { "arenas", "yes" },
 		{ "huge-pages", "by option" }, { "unwinding", "yes" },
-		{ "debugger", "yes" }, { "compression", "no" }, { "signatures", "no" },
-		{ "snapshots", "no" } };
+		{ "debugger", "yes" },
+		{ "unpack-gzip", FEATURE_HAVE_ZLIB ? "kernel modules" : "no" },
+		{ "unpack-xz", FEATURE_HAVE_LZMA ? "kernel modules" : "no" },
+		{ "unpack-zstd", FEATURE_HAVE_ZSTD ? "kernel modules" : "no" },
+		{ "signatures", "no" }, { "snapshots", "no" } };
 	if (index >= base_array_count(features))
 		return NULL;
 	uint64_t total, used;
