@@ -202,6 +202,17 @@ def no_such_policy(folder):
 
 
 @test
+def no_parser(folder):
+    """nor one that has no parser"""
+    (folder / 'libinih.so.1').write_text('no library')
+    path = write_policy(folder, '')
+    output, _ = start(folder / 'host', folder / 'simple.so', UMOD_POLICY=path,
+                      LD_LIBRARY_PATH=folder)
+    (folder / 'libinih.so.1').unlink()
+    has(output, r'policy\.conf: the policy cannot be read without its parser, libinih')
+
+
+@test
 def long_values(folder):
     """a value may go on in the next line, comments stand between"""
     policy = '# comment\n[load]\n; another\nrefuse = a.so\n  b.so, simple.so\n'
