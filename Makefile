@@ -62,7 +62,7 @@ setup-build:
 	@scripts/setup build
 	@mkdir -p $(BUILD)
 setup-test:
-	@scripts/setup build test
+	@scripts/setup build test programs
 setup-census:
 	@scripts/setup census
 
