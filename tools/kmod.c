@@ -131,16 +131,18 @@ static void complain(void *data, const char *message)
 	kmod_error("%s", message);
 }
 
-struct umod_modtree *kmod_open_tree(
-	const char *root, const char *release, const char *const *config_paths)
+struct umod_modtree *kmod_open_tree(const char *root, const char *release,
+	const char *const *config_paths, bool only_names)
 {
 	struct umod_modtree_options options = UMOD_MODTREE_OPTIONS_INIT;
 	struct umod_error error = { 0 };
-	struct umod_modtree *tree;
+	/* Static: who never frees it, as the process ends, leaks nothing. */
+	static struct umod_modtree *tree;
 
 	options.root = root;
 	options.release = release;
 	options.config_paths = config_paths;
+	options.only_names = only_names;
 	options.map_indexes = true;
 	options.complain = complain;
 	if (umod_modtree_new(&options, &tree, &error) != 0) {

@@ -35,9 +35,12 @@ const char *kmod_insert_reason(int code);
  */
 void kmod_pass_on(const char *option, const char *value);
 
-/* A tree at ROOT/lib/modules/RELEASE, whose complaints are told; NULL: told why. */
-struct umod_modtree *kmod_open_tree(
-	const char *root, const char *release, const char *const *config_paths);
+/*
+ * A tree at ROOT/lib/modules/RELEASE, whose complaints are told; NULL: told why.
+ * @only_names: nothing else is asked of it. Not to be freed: the process ends.
+ */
+struct umod_modtree *kmod_open_tree(const char *root, const char *release,
+	const char *const *config_paths, bool only_names);
 
 /* ---- modprobe ---- */
 

@@ -292,7 +292,8 @@ static int run_request(struct request *r, char **words, int count)
 		return modprobe_show_versions(words[0]);
 	if (r->show_exports && !r->show_config)
 		return modprobe_show_exports(words[0]);
-	r->m.tree = kmod_open_tree(r->root, r->release, r->config_paths);
+	r->m.tree = kmod_open_tree(r->root, r->release, r->config_paths,
+		r->m.lookup_only && !r->remove && !r->show_config);
 	if (!r->m.tree)
 		return -EINVAL;
 	if (r->show_config)

@@ -42,9 +42,8 @@ static int check(const char *name)
 	int state = umod_kernel_module_state(name), count;
 
 	if (state == UMOD_KERNEL_ABSENT) {
-		struct umod_modtree *tree = kmod_open_tree(NULL, NULL, NULL);
+		struct umod_modtree *tree = kmod_open_tree(NULL, NULL, NULL, true);
 		bool builtin = tree && umod_modtree_is_builtin(tree, name);
-		umod_modtree_unref(tree);
 		kmod_error(builtin ? "Module %s is builtin."
 				   : "Module %s is not currently loaded",
 			name);

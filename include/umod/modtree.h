@@ -47,6 +47,9 @@ struct umod_modtree_options {
 	bool map_indexes;
 	/* Read no configuration at all. */
 	bool no_config;
+	/* Only names will be looked up: read neither the softdeps of the tree, nor the
+	 * kernel's command line. */
+	bool only_names;
 	/* Told what is wrong in a file that is then passed over: a bad line, a damaged
 	 * index. One sentence, without a newline. May be called from any call that takes
 	 * the tree, by the thread that calls. NULL: nobody is. */

@@ -214,7 +214,7 @@ int index_config_read(struct index_config *config, const char *const *paths,
 	paths = paths ? paths : default_paths;
 	for (unsigned i = 0; !err && paths[i]; i++)
 		err = add_path(&entries, paths[i]);
-	for (unsigned i = 0; !err && i < base_array_count(of_tree); i++) {
+	for (unsigned i = 0; !err && directory && i < base_array_count(of_tree); i++) {
 		BASE_AUTO_FREE char *path = index_join(directory, "/", of_tree[i], NULL);
 		err = path ? add_path(&entries, path) : -ENOMEM;
 	}

@@ -157,7 +157,8 @@ void index_complain(const struct index_complaints *to, const char *format, ...)
 
 /*
  * Reads @paths, NULL for the default directories, and modules.softdep and modules.weakdep
- * of @directory among them. A bad line is passed over, a file too. 0 or -ENOMEM.
+ * of @directory, unless that is NULL, among them. A bad line is passed over, a file too.
+ * 0 or -ENOMEM.
  */
 int index_config_read(struct index_config *config, const char *const *paths,
 	const char *directory, const char *command_line,

@@ -94,7 +94,9 @@ int index_tree_new(const struct umod_modtree_options *options, struct index_tree
 		err = open_index(tree, kind);
 	if (!err && !options->no_config)
 		err = index_config_read(&tree->config, options->config_paths,
-			tree->directory, options->command_line, &tree->complaints);
+			options->only_names ? NULL : tree->directory,
+			options->only_names ? "" : options->command_line,
+			&tree->complaints);
 	if (err) {
 		free_tree(tree);
 		return base_error(error, UMOD_STAGE_NONE, err, NULL,
