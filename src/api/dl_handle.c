@@ -11,7 +11,14 @@
 #define SPACE_TAG 1 /* of a handle that stands for a namespace */
 
 static pthread_mutex_t handles_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct base_map handles; /* handle -> itself */
+static struct base_map handles;    /* handle -> itself */
+static _Atomic uint64_t forgotten; /* grows with each handle that goes */
+
+/* What the calling thread asked for last: most calls in a row are about one handle. */
+static __thread struct {
+	void *handle;
+	uint64_t forgotten;
+} last_known __attribute__((tls_model("initial-exec")));
 
 __attribute__((constructor)) static void keep_lock(void)
 {
@@ -21,10 +28,17 @@ __attribute__((constructor)) static void keep_lock(void)
 bool dl_handle_is_known(void *handle)
 {
 	size_t cursor = 0;
+	uint64_t now = atomic_load_explicit(&forgotten, memory_order_acquire);
+	if (handle && last_known.handle == handle && last_known.forgotten == now)
+		return true;
 	pthread_mutex_lock(&handles_lock);
 	bool found = handle && base_map_next(&handles, base_mix((uintptr_t)handle),
 				       &cursor) == handle;
 	pthread_mutex_unlock(&handles_lock);
+	if (found) {
+		last_known.handle = handle;
+		last_known.forgotten = now;
+	}
 	return found;
 }
 
@@ -68,6 +82,7 @@ void dl_handle_forget(void *object)
 	pthread_mutex_lock(&handles_lock);
 	base_map_remove(&handles, base_mix((uintptr_t)as_module), as_module);
 	base_map_remove(&handles, base_mix((uintptr_t)as_space), as_space);
+	atomic_fetch_add(&forgotten, 1);
 	pthread_mutex_unlock(&handles_lock);
 }
 
@@ -79,7 +94,7 @@ struct messages {
 	bool ldso_next; /* ld.so may have one */
 };
 
-static __thread struct messages messages;
+static __thread struct messages messages __attribute__((tls_model("initial-exec")));
 static pthread_key_t key; /* its destructor frees a thread's messages */
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 

@@ -86,29 +86,34 @@ static bool is_program(void *handle)
 	return handle == _r_debug.r_map;
 }
 
+static bool in_process(
+	const struct dl_face *face, const char *name, const char *version, void **address)
+{
+	struct umod_context *context =
+		face && link_mapped_bytes() ? face->context(NULL) : NULL;
+	return context && in_space(context->process, name, version, address, NULL);
+}
+
 /* False and no error: ld.so is to be asked. */
 static bool look_up(void *handle, const char *name, const char *version,
 	const void *caller, void **address, struct umod_error *error)
 {
-	struct umod_module *module = dl_caller(caller);
 	const struct dl_face *face = dl_face();
-	struct umod_error none = { 0 };
-	struct umod_context *context;
 	if (handle == RTLD_NEXT) {
+		struct umod_module *module = dl_caller(caller);
 		if (module)
 			return after_module(module, name, version, address, error);
 		return face && link_mapped_bytes() &&
-		       after_host(caller, name, version, address, &none);
+		       after_host(caller, name, version, address, NULL);
 	}
-	if (handle == RTLD_DEFAULT && module && !module->space->is_process)
-		return by_default(module, name, version, address, error);
-	if (handle == RTLD_DEFAULT && module)
-		return by_default(module, name, version, address, &none);
-	if (handle == RTLD_DEFAULT || is_program(handle)) {
-		context = face && link_mapped_bytes() ? face->context(&none) : NULL;
-		return context &&
-		       in_space(context->process, name, version, address, &none);
+	if (handle == RTLD_DEFAULT) {
+		struct umod_module *module = dl_caller(caller);
+		return module ? by_default(module, name, version, address,
+					module->space->is_process ? NULL : error)
+			      : in_process(face, name, version, address);
 	}
+	if (is_program(handle))
+		return in_process(face, name, version, address);
 	if (!dl_handle_is_known(handle))
 		return false;
 	if (dl_handle_space(handle))
@@ -120,7 +125,8 @@ static bool look_up(void *handle, const char *name, const char *version,
 bool dl_symbol(void *handle, const char *name, const char *version, const void *caller,
 	void **address)
 {
-	struct umod_error error = { 0 };
+	struct umod_error error;
+	umod_error_clear(&error); /* cheaper than to zero it */
 	dl_error_clear();
 	*address = NULL;
 	if (look_up(handle, name, version, caller, address, &error))
