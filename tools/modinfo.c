@@ -185,12 +185,16 @@ static bool open_tree(struct request *r)
 	struct umod_modtree_options options = UMOD_MODTREE_OPTIONS_INIT;
 	struct umod_error error = { 0 };
 
-	options.root = r->root;
+	/* What is shown begins with it. */
+	char *root = r->root ? absolute(r, r->root) : NULL;
+	options.root = root;
 	options.release = r->release;
 	options.map_indexes = true;
 	options.no_config = true;
 	options.command_line = "";
-	if (r->tree || umod_modtree_new(&options, &r->tree, &error) == 0)
+	int err = r->tree ? 0 : umod_modtree_new(&options, &r->tree, &error);
+	free(root);
+	if (!err)
 		return true;
 	kmod_error("%s", error.message);
 	return false;

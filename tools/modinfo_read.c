@@ -125,6 +125,7 @@ int modinfo_read(struct modinfo *info, int fd, const struct modinfo_verify *veri
 		result = read_fields(info, &bytes, error);
 	/* What is wrong with a signature is no reason to tell nothing. */
 	if (result == 0 && feature_signature_find(&bytes, info->path, &at, NULL) == 0 &&
+		at.bytes &&
 		feature_signer_read(&bytes, info->path, &at, &signer, NULL) == 0)
 		add_signature(info, &signer);
 	if (result == 0 && verify->keyring)

@@ -46,6 +46,26 @@ static int scan(struct feature_keyring *keyring, struct feature_span in, const c
 	return 0;
 }
 
+/*
+ * Without the table of certificates at the end of a PE file: those signed the image for
+ * Secure Boot, and the kernel does not trust them for modules.
+ */
+static struct feature_span without_table(struct feature_span in)
+{
+	const uint64_t optional_bytes = 24, security = 112 + 4 * 8;
+
+	if (in.count < 64 || memcmp(in.bytes, "MZ", 2) != 0)
+		return in;
+	uint64_t pe = word(in.bytes + 60), table = pe + optional_bytes + security;
+	if (!base_range_fits(table, 8, in.count) ||
+		memcmp(in.bytes + pe, "PE\0\0", 4) != 0)
+		return in;
+	uint64_t offset = word(in.bytes + table), bytes = word(in.bytes + table + 4);
+	if (offset && bytes && base_range_fits(offset, bytes, in.count))
+		in.count = offset;
+	return in;
+}
+
 /* Where the packed kernel is in @in; empty: this is no such image. */
 static struct feature_span payload(struct feature_span in)
 {
@@ -88,7 +108,8 @@ int feature_keyring_add_kernel(struct feature_keyring *keyring, const void *byte
 	size_t count, const char *file, struct umod_error *error)
 {
 	struct feature_buffer unpacked = { 0 };
-	struct feature_span whole = { bytes, count }, packed = payload(whole);
+	struct feature_span whole = without_table((struct feature_span){ bytes, count });
+	struct feature_span packed = payload(whole);
 	size_t before = feature_keyring_count(keyring);
 	int result;
 

@@ -150,13 +150,12 @@ static int check_all(const struct judging *j, const struct feature_keyring *keyr
 		return judge(j, FEATURE_NOT_CHECKED,
 			"it was not checked: there is no keyring");
 	struct feature_certificate *by = find_key(keyring, &j->out->signer);
+	const struct feature_span name = j->out->signer.signer;
 	if (!by)
 		return judge(j, FEATURE_UNKNOWN_KEY,
-			"it is signed by a key that is not in the keyring ('%.*s')",
-			(int)(j->out->signer.signer.count & 0xff),
-			j->out->signer.signer.count
-				? (const char *)j->out->signer.signer.bytes
-				: "");
+			"it is signed by a key that is not in the keyring (%.*s)",
+			name.count ? (int)(name.count < 128 ? name.count : 128) : 14,
+			name.count ? (const char *)name.bytes : "no signer name");
 	j->out->by = by;
 	return check_time(j, by, options);
 }
