@@ -91,7 +91,7 @@ void dl_handle_forget(void *object)
 struct messages {
 	char *next;     /* of this thread's dlerror, owned; or NULL */
 	char *told;     /* what dlerror gave last */
-	bool ldso_next; /* ld.so may have one */
+	bool ldso_next; /* else what ld.so may have is of a call before the last */
 };
 
 static __thread struct messages messages __attribute__((tls_model("initial-exec")));
@@ -119,10 +119,7 @@ void dl_error_clear(void)
 		base_free(own->next);
 		own->next = NULL;
 	}
-	if (base_unlikely(own->ldso_next)) {
-		own->ldso_next = false;
-		link_real()->error();
-	}
+	own->ldso_next = false; /* rather than to have ld.so word what nobody reads */
 }
 
 void dl_error_of_ldso(void)
@@ -158,6 +155,6 @@ char *dl_error(void)
 	own->next = NULL;
 	if (own->told)
 		return own->told;
-	own->ldso_next = false;
-	return link_real()->error();
+	/* Without a face, calls of the program's own went past us. */
+	return own->ldso_next || !dl_face() ? link_real()->error() : NULL;
 }
