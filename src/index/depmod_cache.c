@@ -96,7 +96,7 @@ int depmod_cache_write(struct depmod *depmod, struct index_text *text)
 	}
 	if (text->failed)
 		return -ENOMEM;
-	memcpy(header, MAGIC, MAGIC_BYTES);
+	memcpy(header, MAGIC, sizeof(MAGIC));
 	uint64_t hash = base_hash_bytes(
 		text->bytes + start + HEADER_BYTES, text->count - start - HEADER_BYTES);
 	memcpy(header + 16, &hash, 8);

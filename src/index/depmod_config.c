@@ -185,6 +185,8 @@ static int parse_file(struct depmod *depmod, const char *path)
 	}
 	if (result == 0)
 		result = feature_buffer_reserve(&buffer, buffer.count + 1);
+	if (result == 0 && !buffer.bytes)
+		result = -ENOMEM;
 	if (result < 0) {
 		depmod_say(depmod, INDEX_ERROR, "file parse %s: %s", path,
 			strerror(-result));
