@@ -78,7 +78,7 @@ int index_depmod_run(const struct index_depmod_options *options,
 	struct index_depmod_result *result, struct umod_error *error)
 {
 	struct index_depmod_options own = *options;
-	struct index_depmod_result ignored;
+	struct index_depmod_result ignored = { 0 };
 	struct umod_error unread = { 0 };
 	struct depmod depmod = { .options = &own,
 		.result = result ? result : &ignored,

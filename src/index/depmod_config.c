@@ -185,9 +185,7 @@ static int parse_file(struct depmod *depmod, const char *path)
 	}
 	if (result == 0)
 		result = feature_buffer_reserve(&buffer, buffer.count + 1);
-	if (result == 0 && !buffer.bytes)
-		result = -ENOMEM;
-	if (result < 0) {
+	if (result != 0 || !buffer.bytes) {
 		depmod_say(depmod, INDEX_ERROR, "file parse %s: %s", path,
 			strerror(-result));
 		result = result == -ENOMEM ? result : 0;

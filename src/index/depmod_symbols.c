@@ -145,9 +145,7 @@ int depmod_kernel_symbols(struct depmod *depmod)
 	}
 	if (result == 0)
 		result = feature_buffer_reserve(&buffer, buffer.count + 1);
-	if (result == 0 && !buffer.bytes)
-		result = -ENOMEM;
-	if (result < 0) {
+	if (result != 0 || !buffer.bytes) {
 		feature_buffer_free(&buffer);
 		return depmod_fail(
 			depmod, result, path, "could not load: %s", strerror(-result));
