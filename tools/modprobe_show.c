@@ -81,6 +81,10 @@ int modprobe_show_versions(const char *path)
 
 	if (!err)
 		err = feature_versions_open(&file.object, &versions, &error);
+	/* As kmod has it, again. */
+	if (!err && versions.count == 0)
+		err = base_error(
+			&error, UMOD_STAGE_DESCRIBE, -ENOENT, path, "it has no versions");
 	if (!err) {
 		struct feature_version version;
 		size_t index = 0, offset = 0;
