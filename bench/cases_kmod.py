@@ -76,3 +76,19 @@ def kmod_lookups(bench, idle):
         runs = bench.runs(301 if least else 31)
         found = compare(commands.both('modprobe', *where, *arguments), runs)
         bench.report.line(what, found['kmod'], found['umod'], ratio_at_least=least)
+
+
+def modinfo(bench, idle):
+    """Every module in one process, and a process each."""
+    if idle:
+        return
+    commands = Commands(bench, bench.build)
+    folder = pathlib.Path(commands.root) / 'lib' / 'modules' / commands.release
+    paths = sorted(str(path) for path in folder.rglob('*.ko'))
+    bench.report.title(f'kmod: modinfo, {len(paths)} modules', 'kmod')
+    for what, arguments, least, runs in (
+            ('all in one process', paths, 2, 15),
+            ('all, -F depends', ['-F', 'depends', *paths], None, 15),
+            ('a process for one', [paths[len(paths) // 2]], 1.3, 301)):
+        found = compare(commands.both('modinfo', *arguments), bench.runs(runs))
+        bench.report.line(what, found['kmod'], found['umod'], ratio_at_least=least)
