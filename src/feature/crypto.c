@@ -17,16 +17,30 @@
 
 #define fail(...) base_error(error, UMOD_STAGE_VERIFY, __VA_ARGS__)
 
-#define FUNCTIONS(F)                                                                     \
-	F(d2i_X509)                                                                      \
-	F(X509_free) F(X509_check_private_key) F(d2i_CMS_ContentInfo) F(                 \
-		i2d_CMS_ContentInfo) F(CMS_ContentInfo_free) F(CMS_verify) F(CMS_sign)   \
-		F(CMS_add1_signer) F(CMS_final) F(BIO_new_mem_buf) F(BIO_free)           \
-			F(OPENSSL_sk_new_null) F(OPENSSL_sk_push) F(OPENSSL_sk_free)     \
-				F(ERR_clear_error) F(ERR_peek_last_error)                \
-					F(ERR_reason_error_string)                       \
-						F(EVP_get_digestbyname) F(EVP_PKEY_free) \
-							F(PEM_read_bio_PrivateKey)
+/* clang-format off */
+#define FUNCTIONS(F) \
+	F(d2i_X509) \
+	F(X509_free) \
+	F(X509_check_private_key) \
+	F(d2i_CMS_ContentInfo) \
+	F(i2d_CMS_ContentInfo) \
+	F(CMS_ContentInfo_free) \
+	F(CMS_verify) \
+	F(CMS_sign) \
+	F(CMS_add1_signer) \
+	F(CMS_final) \
+	F(BIO_new_mem_buf) \
+	F(BIO_free) \
+	F(OPENSSL_sk_new_null) \
+	F(OPENSSL_sk_push) \
+	F(OPENSSL_sk_free) \
+	F(ERR_clear_error) \
+	F(ERR_peek_last_error) \
+	F(ERR_reason_error_string) \
+	F(EVP_get_digestbyname) \
+	F(EVP_PKEY_free) \
+	F(PEM_read_bio_PrivateKey)
+/* clang-format on */
 
 /* Each member has its function's own type. */
 static struct {
