@@ -81,9 +81,8 @@ int api_setup(struct umod_error *error)
 			find_hwcaps(); /* not in the first load */
 		}
 		base_reader_leave(base_reader_enter());
-		/* After every atexit handler that modules will register: those run first.
-		 */
-		atexit(load_finish);
+		/* After every atexit handler that modules will register. */
+		load_finish_at_exit();
 		done = true;
 	}
 	pthread_mutex_unlock(&lock);

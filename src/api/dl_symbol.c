@@ -42,30 +42,55 @@ static bool after_in_globals(struct umod_namespace *space, const struct link_ima
 	return found;
 }
 
-/* RTLD_NEXT: the next definition after the calling image, in its own closure's order. */
+static bool find_after(const struct link_scope *scope, const struct link_image *image,
+	const struct elf_reference *reference, struct link_definition *definition)
+{
+	unsigned i = 0;
+	while (i < scope->count && scope->images[i] != image)
+		i++;
+	while (++i < scope->count)
+		if (link_image_find(scope->images[i], reference, definition))
+			return true;
+	return false;
+}
+
+static bool holds(const struct link_scope *scope, const struct link_image *image)
+{
+	for (unsigned i = 0; i < scope->count; i++)
+		if (scope->images[i] == image)
+			return true;
+	return false;
+}
+
+/* The needs of the first that was asked for and needs @module: what it came with. */
+static struct link_scope *loader_scope(struct umod_module *module)
+{
+	for (struct umod_module *m = module->space->first; m; m = m->next) {
+		struct link_scope *closure = m->is_root ? registry_closure(m) : NULL;
+		if (closure && holds(closure, &module->image))
+			return closure;
+	}
+	return registry_closure(module);
+}
+
+/* RTLD_NEXT: the next definition after the calling image, in the scope it came with. */
 static bool after_module(struct umod_module *module, const char *name,
 	const char *version, void **address, struct umod_error *error)
 {
 	struct elf_reference reference;
 	struct link_definition definition;
-	struct link_scope *closure = registry_closure(module);
 	link_reference(&reference, name, version);
-	for (unsigned i = 1; closure && i < closure->count; i++)
-		if (link_image_find(closure->images[i], &reference, &definition)) {
-			*address = link_definition_address(&definition);
-			return true;
-		}
-	/* What stands beside rather than below it: the global scope, without itself. */
-	struct base_reader *reader = base_reader_enter();
-	bool found = link_globals_find(
-		module->space->globals, &reference, &module->image, &definition);
-	base_reader_leave(reader);
-	if (found)
+	registry_lock();
+	struct link_scope *scope = loader_scope(module);
+	bool found = scope && find_after(scope, &module->image, &reference, &definition);
+	registry_unlock();
+	if (found) {
 		*address = link_definition_address(&definition);
-	else
-		base_error(error, UMOD_STAGE_LOOKUP, -ENOENT, module->path,
-			"undefined symbol: %s after this image", name);
-	return found;
+		return true;
+	}
+	base_error(error, UMOD_STAGE_LOOKUP, -ENOENT, module->path,
+		"undefined symbol: %s after this image", name);
+	return false;
 }
 
 /* RTLD_NEXT of an object of ld.so's: umod's global modules come after all of those. */

@@ -37,7 +37,7 @@ int link_check_versions(struct link_image *image,
 			defines(&on->view, wanted))
 			continue;
 		return base_error(error, UMOD_STAGE_BIND, -ENOSYS, image->path,
-			"version %s is needed, but %s (%s) does not define it",
+			"version `%s' not found: %s (%s) does not define it",
 			wanted->name, file, on->path);
 	}
 	return 0;

@@ -90,9 +90,13 @@ int load_map(struct load *load, struct load_item *item);
 int load_order(struct load *load);
 
 /* ---- unload.c ---- */
-/* Runs the fini functions of all modules, at the end of the program; unmaps nothing. */
-void load_finish(void);
 /* As umod_module_unref. */
 int load_unref(struct umod_module *module, struct umod_error *error);
+
+/* ---- finish.c ---- */
+/* Runs the fini functions of all modules; once, at the end of the program. */
+void load_finish(void);
+/* Has exit(3) call it, after every handler that is registered from now on; once. */
+void load_finish_at_exit(void);
 
 #endif

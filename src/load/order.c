@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The order in which the new modules of a load are bound and initialised: what one needs
- * comes before it; in a circle, the one that was reached last comes first.
+ * comes before it; else, and in a circle, what was reached last comes first, as in ld.so.
  */
 #include "load/load.h"
 
@@ -10,6 +10,17 @@ struct step {
 	struct umod_module *module;
 	unsigned next; /* edge to look at */
 };
+
+/* Also where a circle leads back to it. */
+static void root_last(struct load *load, unsigned count)
+{
+	struct umod_module *root = load->items[0]->module;
+	for (unsigned i = 0; i + 1 < count; i++)
+		if (load->order[i] == root) {
+			load->order[i] = load->order[i + 1];
+			load->order[i + 1] = root;
+		}
+}
 
 int load_order(struct load *load)
 {
@@ -22,7 +33,7 @@ int load_order(struct load *load)
 		return base_error(load->error, UMOD_STAGE_ADMIT, -ENOMEM,
 			load->items[0]->wanted, "no memory to order its needs");
 	}
-	for (unsigned i = 0; i < load->count; i++) {
+	for (unsigned i = load->count; i--;) {
 		if (load->items[i]->module->visit == visit)
 			continue;
 		load->items[i]->module->visit = visit;
@@ -41,6 +52,7 @@ int load_order(struct load *load)
 			stack[depth++] = (struct step){ on, 0 };
 		}
 	}
+	root_last(load, done);
 	base_free(stack);
 	return 0;
 }

@@ -420,6 +420,7 @@ int load_run(struct load *load)
 			umod_stage_name(load->error->stage), load->error->message);
 		undo(load);
 	} else {
+		load->root->is_root = true;
 		atomic_fetch_add(&load->root->references, 1);
 	}
 	for (unsigned i = 0; i < load->count; i++)

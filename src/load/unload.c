@@ -5,8 +5,6 @@
  */
 #include "load/load.h"
 
-#include <stdlib.h>
-
 /*
  * A lazily bound image looks its symbols up in the scope of the root that it came with.
  * If that root goes and the image stays, its own needs are its scope from now on.
@@ -95,7 +93,6 @@ static int unload(struct umod_module *module, struct umod_error *why)
 /* Those that could not go before may be able to now; each is tried once. */
 static void try_pending(void)
 {
-	/* What stays goes to the end of the list: each is tried once. */
 	for (unsigned left = registry_pending_count(); left; left--) {
 		struct umod_module *module = registry_pending_take();
 		if (!module)
@@ -106,35 +103,31 @@ static void try_pending(void)
 	}
 }
 
-static int later_first(const void *a, const void *b)
+/*
+ * Nobody references @module any more. What a fini function lets go of goes when the
+ * unload under way is done, as with ld.so.
+ */
+static int unload_last(struct umod_module *module, struct umod_error *error)
 {
-	uint64_t x = (*(struct umod_module *const *)a)->init_serial;
-	uint64_t y = (*(struct umod_module *const *)b)->init_serial;
-	return x < y ? 1 : x > y ? -1 : 0;
-}
-
-void load_finish(void)
-{
-	struct umod_module **all = NULL;
-	unsigned count = 0, capacity = 0;
-	registry_lock();
-	for (struct umod_namespace *s = registry_first_namespace(); s; s = s->next)
-		for (struct umod_module *m = s->first; m; m = m->next)
-			if (m->image.init_done && !m->no_init &&
-				!base_grow(&all, count, &capacity, sizeof(*all))) {
-				/* A fini function may let go of any other: none goes. */
-				m->pinned = true;
-				all[count++] = m;
-			}
-	if (count)
-		qsort(all, count, sizeof(*all), later_first);
-	for (unsigned i = 0; i < count; i++) {
-		all[i]->image.init_done = false;
-		base_trace(BASE_TRACE_INIT, "%s: fini at exit", all[i]->path);
-		link_run_fini(&all[i]->image);
+	static bool under_way; /* under the lock */
+	if (under_way) {
+		registry_pending_add(module);
+		return 1;
 	}
-	base_free(all);
-	registry_unlock();
+	under_way = true;
+	int result = unload(module, error);
+	if (result == 1)
+		base_trace(BASE_TRACE_UNLOAD, "%s: stays, others need it", module->path);
+	if (result == -EBUSY)
+		registry_pending_add(module);
+	uint64_t before;
+	do {
+		before = atomic_load(&registry_statistics.unloads);
+		try_pending();
+	} while (registry_pending_count() &&
+		 before != atomic_load(&registry_statistics.unloads));
+	under_way = false;
+	return result;
 }
 
 int load_unref(struct umod_module *module, struct umod_error *error)
@@ -152,13 +145,7 @@ int load_unref(struct umod_module *module, struct umod_error *error)
 			      : base_error(error, UMOD_STAGE_UNLOAD, -EBUSY, module->path,
 					"stays: it is the host's, loaded by ld.so");
 	} else if (left == 0) {
-		result = unload(module, error);
-		if (result == 1)
-			base_trace(BASE_TRACE_UNLOAD, "%s: stays, others need it",
-				module->path);
-		if (result == -EBUSY)
-			registry_pending_add(module);
-		try_pending();
+		result = unload_last(module, error);
 	}
 	registry_unlock();
 	return result;

@@ -139,7 +139,7 @@ TEST(missing_version)
 	struct umod_namespace *space = test_namespace();
 	struct umod_module *old = test_load(space, "versions1", 0);
 	test_refuse(
-		space, "needs-v2", 0, -ENOSYS, UMOD_STAGE_BIND, "version V2 is needed");
+		space, "needs-v2", 0, -ENOSYS, UMOD_STAGE_BIND, "version `V2' not found");
 	CHECK_INT(test_unref(old), 0);
 	umod_namespace_unref(space);
 }
