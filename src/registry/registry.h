@@ -44,7 +44,7 @@ struct umod_namespace {
 	uint64_t id;
 	char *name;
 	bool is_process;
-	bool use_process; /* see umod_namespace_options */
+	bool use_process;             /* see umod_namespace_options */
 	char **share, **keep_private; /* patterns, ended by NULL; or NULL */
 	struct link_image *lent;      /* LINK_HOME_SYMBOLS, or NULL */
 	struct link_globals *globals;
