@@ -101,7 +101,8 @@ struct umod_module *umod_module_ref(struct umod_module *module);
 /*
  * Gives one reference back. With the last of the module, and nothing else needing it,
  * fini functions run and it is unmapped with every dependency that nothing else needs.
- * Returns 0 when it went, 1 when it stays because others hold it, or a negative errno
+ * Returns 0 when it went, 1 when it stays because others hold it (or, called by a fini
+ * function, until the unload under way is done), or a negative errno
  * when it stays although nobody holds it: -EBUSY, with the reason in @error (pinned,
  * unique symbols in use, destructors of thread-local variables still to run). The
  * reference is given back in every case. NULL does nothing. Since 0.1.

@@ -134,10 +134,10 @@ static const char *known_text(const struct umod_error *error)
 		return "cannot open shared object file: No such file or directory: ";
 	if (error->stage == UMOD_STAGE_OPEN && error->code == -EACCES)
 		return "cannot open shared object file: Permission denied: ";
-	if (error->code == -ENOEXEC && strstr(error->message, "an ELF header needs"))
-		return "file too short: ";
 	if (error->code == -ENOEXEC && strncmp(error->message, "e_ident", 7) == 0)
-		return "invalid ELF header: ";
+		return strstr(error->message, "an ELF header needs")
+			       ? "file too short: "
+			       : "invalid ELF header: ";
 	return "";
 }
 

@@ -47,6 +47,9 @@ static void load_others(void)
 	load_and_check(test_process(), "aligned", UMOD_LOAD_PRIVATE, "sum_of_zeroes", 0);
 }
 
+/* What letting go tells: 1 in a fini function, for it goes when that is done. */
+static __thread int gone = 0;
+
 static void load_apart(void)
 {
 	static atomic_int next;
@@ -56,7 +59,7 @@ static void load_apart(void)
 	if (module) {
 		((set_function)test_symbol(module, "answer_set"))(mine);
 		CHECK_INT(test_call(module, "user_calls"), mine);
-		CHECK_INT(test_unref(module), 0);
+		CHECK_INT(test_unref(module), gone);
 	}
 	umod_namespace_unref(space);
 	atomic_fetch_add(&loads, 1);
@@ -403,11 +406,18 @@ static int fork_at_start(void)
 	return 7;
 }
 
+static void fork_at_end(void)
+{
+	gone = 1;
+	fork_and_load();
+	gone = 0;
+}
+
 TEST(init_function_forks)
 {
 	pthread_t other;
 	static void (*const same)(void) = load_the_same;
-	struct umod_namespace *space = lending_namespace(fork_at_start, fork_and_load);
+	struct umod_namespace *space = lending_namespace(fork_at_start, fork_at_end);
 	threads_alarm();
 	atomic_store(&stop, false);
 	pthread_create(&other, NULL, repeat, (void *)&same);
