@@ -44,7 +44,7 @@ UMOD_EXPORT int umod_namespace_symbol(struct umod_namespace *space, const char *
 	umod_error_clear(error);
 	link_reference(&reference, name, version);
 	struct base_reader *reader = base_reader_enter();
-	if (base_unlikely(link_globals_want_index(space->globals, 1))) {
+	if (base_unlikely(link_globals_want_index(space->globals))) {
 		/* Not as a reader: whoever holds the lock may wait for us. */
 		base_reader_leave(reader);
 		registry_lock();

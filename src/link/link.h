@@ -182,11 +182,10 @@ int link_globals_index(struct link_globals *globals);
  * lock, after link_globals_prepare. */
 bool link_globals_maybe_have(const struct link_globals *globals, uint32_t hash);
 /*
- * Whether link_globals_index is worth its cost before @searches more: once searches have
- * cost as much without it as it would, so that neither is ever more than double. Any
- * thread.
+ * Whether link_globals_index is worth its cost: once searches have cost as much without
+ * it as it would, so that neither is ever more than double. Any thread.
  */
-bool link_globals_want_index(struct link_globals *globals, uint64_t searches);
+bool link_globals_want_index(const struct link_globals *globals);
 unsigned link_globals_count(const struct link_globals *globals);
 /* The @index-th, NULL where one was removed; under the load lock. */
 struct link_image *link_globals_at(const struct link_globals *globals, unsigned index);
@@ -227,7 +226,7 @@ bool link_scope_find(const struct link_scope *scope,
 bool link_local_find(const struct link_scope *scope,
 	const struct elf_reference *reference, const struct link_image *skip,
 	struct link_definition *out);
-bool link_globals_find(const struct link_globals *globals,
+bool link_globals_find(struct link_globals *globals,
 	const struct elf_reference *reference, const struct link_image *skip,
 	struct link_definition *out);
 /* The same in one image. */

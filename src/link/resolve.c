@@ -111,11 +111,11 @@ static int fill_index(struct link_binder *b)
 }
 
 /* Few are walked with the rest of the scope, many are asked by themselves. */
-static int prepare_globals(struct link_globals *globals, const struct elf_view *view)
+static int prepare_globals(struct link_globals *globals)
 {
 	int result = link_globals_prepare(globals);
 	if (!result && link_globals_count(globals) > GLOBALS_MARKED &&
-		link_globals_want_index(globals, undefined_count(view)))
+		link_globals_want_index(globals))
 		result = link_globals_index(globals);
 	return result;
 }
@@ -132,7 +132,7 @@ int link_resolve_begin(struct link_binder *b)
 	b->use_index = b->options->index != NULL;
 	int result = 0;
 	if (scope->globals && !b->options->index_has_globals)
-		result = prepare_globals(scope->globals, b->view);
+		result = prepare_globals(scope->globals);
 	if (!result && b->use_index)
 		result = fill_index(b);
 	if (!result && !b->use_index && (!scope->globals || few_globals(scope)))
@@ -394,7 +394,7 @@ static bool find_indexed(struct link_binder *b, const struct elf_reference *refe
 static bool find_in_globals(struct link_binder *b, const struct elf_reference *reference,
 	const struct link_image *skip, struct link_definition *out)
 {
-	const struct link_globals *globals = b->scope->globals;
+	struct link_globals *globals = b->scope->globals;
 	return globals && link_globals_maybe_have(globals, reference->hash) &&
 	       link_globals_find(globals, reference, skip, out);
 }

@@ -90,8 +90,9 @@ bool link_image_find(const struct link_image *image,
 
 /* From so many images on, an index is asked rather than each image in turn. */
 #define INDEX_FROM 8
-/* What entering a name costs, in probes of an image's filter. */
-#define COST_ENTERED 5
+/* What entering a name costs, in probes of an image's filter: memory that is new, and
+ * written all over, included. */
+#define COST_ENTERED 20
 
 struct list {
 	_Atomic unsigned count;
@@ -104,7 +105,7 @@ struct link_globals {
 	_Atomic(struct link_index *) index; /* once there are many */
 	_Atomic unsigned indexed;           /* so many of the list are in the index */
 	_Atomic uint64_t unindexed_names;   /* of those that are not */
-	_Atomic uint64_t probes;            /* of those that are not, by searches */
+	_Atomic uint64_t probes; /* of those that are not, by searches; about */
 	/* Of the names, for loads; so many of the list are in it, and so many fit: */
 	uint64_t *filter;
 	unsigned filtered, filter_shift;
@@ -280,17 +281,21 @@ int link_globals_index(struct link_globals *globals)
 	return 0;
 }
 
-bool link_globals_want_index(struct link_globals *globals, uint64_t searches)
+bool link_globals_want_index(const struct link_globals *globals)
 {
 	unsigned left = link_globals_count(globals) -
 			atomic_load_explicit(&globals->indexed, memory_order_relaxed);
-	if (left < INDEX_FROM)
-		return false;
-	uint64_t probes =
-		searches * left + atomic_fetch_add_explicit(&globals->probes,
-					  searches * left, memory_order_relaxed);
-	return probes >= COST_ENTERED * atomic_load_explicit(&globals->unindexed_names,
-						memory_order_relaxed);
+	return left >= INDEX_FROM &&
+	       atomic_load_explicit(&globals->probes, memory_order_relaxed) >=
+		       COST_ENTERED * atomic_load_explicit(&globals->unindexed_names,
+					      memory_order_relaxed);
+}
+
+/* Threads may lose some of one another's: cheaper than a locked instruction each. */
+static void count_probes(struct link_globals *globals, unsigned probes)
+{
+	uint64_t before = atomic_load_explicit(&globals->probes, memory_order_relaxed);
+	atomic_store_explicit(&globals->probes, before + probes, memory_order_relaxed);
 }
 
 int link_globals_add(struct link_globals *globals, struct link_image *image)
@@ -338,7 +343,7 @@ static int find_indexed(const struct link_index *index,
 	return cursor.overflow ? -1 : 0;
 }
 
-bool link_globals_find(const struct link_globals *globals,
+bool link_globals_find(struct link_globals *globals,
 	const struct elf_reference *reference, const struct link_image *skip,
 	struct link_definition *out)
 {
@@ -355,15 +360,18 @@ bool link_globals_find(const struct link_globals *globals,
 		return true;
 	if (in_index < 0)
 		indexed = 0;
-	for (unsigned i = indexed; i < count; i++) {
+	bool found = false;
+	unsigned i = indexed;
+	for (; i < count && !found; i++) {
 		const struct link_image *image =
 			atomic_load_explicit(&list->images[i], memory_order_acquire);
-		if (image && image != skip &&
+		found = image && image != skip &&
 			elf_view_maybe_has(&image->view, reference->hash) &&
-			link_image_find(image, reference, out))
-			return true;
+			link_image_find(image, reference, out);
 	}
-	return false;
+	if (i > indexed)
+		count_probes(globals, i - indexed);
+	return found;
 }
 
 /* ---- scopes ---- */
