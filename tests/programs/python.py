@@ -56,36 +56,46 @@ def imports(harness):
                     expect=everything)
 
 
+def run_suite(harness, name, sources):
+    """The Done of both runs, and what each told of its tests."""
+    with tempfile.TemporaryDirectory(prefix='umod-python-') as folder:
+        plain, umod = harness.runs(
+            lambda which: [PYTHON, '-u', HERE / 'python_suite.py', f'{folder}/{which}',
+                           f'{sources}/Lib/test', f'test.{name}'],
+            environment(TMPDIR=folder, HOME=folder), cwd=folder,
+            together=name == 'test_ssl', timeout_s=400) # which mostly waits
+        outcomes = []
+        for which, done in (('plain', plain), ('umod', umod)):
+            try:
+                with open(f'{folder}/{which}', encoding='utf-8') as file:
+                    outcomes.append(json.load(file))
+            except (OSError, ValueError) as error:
+                harness.ok(False, f'{name} {which} has results', error,
+                           f'exit code {done.code}', done.out[-2000:], done.err[-3000:])
+                harness.done()
+    return plain, umod, *outcomes
+
+
 def suite(harness, name, *fetch):
     """CPython's own tests: the same outcome of each test, and as many run."""
     sources = ''
     if fetch:
         sources = subprocess.run([*fetch, 'python3.11', f'*/Lib/test/{name}'], check=True,
                                  stdout=subprocess.PIPE, text=True).stdout.strip()
-    with tempfile.TemporaryDirectory(prefix='umod-python-') as folder:
-        plain, umod = harness.runs(
-            lambda which: [PYTHON, '-u', HERE / 'python_suite.py', f'{folder}/{which}',
-                           f'{sources}/Lib/test', f'test.{name}'],
-            environment(TMPDIR=folder, HOME=folder), cwd=folder, together=True,
-            timeout_s=400)
-        outcomes = {}
-        for which, done in (('plain', plain), ('umod', umod)):
-            try:
-                with open(f'{folder}/{which}', encoding='utf-8') as file:
-                    outcomes[which] = json.load(file)
-            except (OSError, ValueError) as error:
-                harness.ok(False, f'{name} {which} has results', error,
-                           f'exit code {done.code}', done.out[-2000:], done.err[-3000:])
-                return
-    one, other = outcomes['plain'], outcomes['umod']
+    for _ in range(2):
+        plain, umod, one, other = run_suite(harness, name, sources)
+        why = [f'{key}: {one["outcomes"].get(key)}, under umod {other["outcomes"].get(key)}'
+               for key in sorted({*one['outcomes'], *other['outcomes']})
+               if one['outcomes'].get(key) != other['outcomes'].get(key)]
+        if not why:
+            break
+        # Some of them depend on timing, without umod too: what differs must do so twice.
+        print('# differed, once more:', *why, sep='\n# ', flush=True)
     harness.ok(one['run'] == other['run'] > 0, f'{name}: {other["run"]} tests run',
                one['run'], other['run'])
     passed = sum(word == 'ok' for word in one['outcomes'].values())
     harness.ok(passed > one['run'] / 2, f'{name}: {passed} pass without umod',
                plain.err[-3000:])
-    keys = sorted({*one['outcomes'], *other['outcomes']})
-    why = [f'{key}: {one["outcomes"].get(key)}, under umod {other["outcomes"].get(key)}'
-           for key in keys if one['outcomes'].get(key) != other['outcomes'].get(key)]
     harness.ok(not why, f'{name}: the same outcome of each test', *why,
                umod.err[-3000:])
     why = trace_faults(umod.trace)
