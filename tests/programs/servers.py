@@ -2,6 +2,7 @@
 """Servers for tests of programs: started in a folder of their own, asked on loopback or
 a socket in that folder, and stopped again, also when a test fails. Knows no server."""
 import contextlib
+import difflib
 import os
 import pathlib
 import signal
@@ -14,9 +15,16 @@ from common import Trace, environment, trace_faults
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
+    return free_ports(1)[0]
+
+
+def free_ports(count):
+    """All held until the last is found: no two alike."""
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(('127.0.0.1', 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 def listens(port):
@@ -88,7 +96,9 @@ def both_ways(harness, name, session, expect=(), least=1, lines=1):
             trace = Trace(traces)
     why = trace_faults(trace, expect, least)
     if said['plain'] != said['umod']:
-        why += ['plain:', said['plain'][-2000:], 'umod:', said['umod'][-2000:]]
+        why += list(difflib.unified_diff(said['plain'].splitlines(),
+                                         said['umod'].splitlines(), 'plain', 'umod', n=1,
+                                         lineterm=''))
     count = len(said['plain'].splitlines())
     if count < lines:
         why += [f'{count} lines were said, {lines} expected at least:', said['plain']]
