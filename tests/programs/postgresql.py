@@ -96,6 +96,45 @@ QUERIES = {
     'uuid-ossp': "select uuid_generate_v5(uuid_ns_url(), 'text'), uuid_nil()",
     'xml2': "select xpath_string('<a><b>c</b></a>', '/a/b'), xml_valid('<a/>')",
 }
+# The languages that come with PostgreSQL, and contrib's extensions that join them to types.
+TRANSFORM = """create function {0}_f(x {1}) returns {2} language {3} transform for type {1}
+as $$ {4} $$; select {0}_f({5})"""
+FUNCTION = "create function {0}_f() returns text language {0} as $$ {1} $$; select {0}_f()"
+for u in ('', 'u'):
+    QUERIES[f'plperl{u}'] = (
+        f"create function plperl{u}_f() returns text language plperl{u} as $$ my $r = "
+        "spi_exec_query('select 6 * 7 as n'); return join ',', $r->{{rows}}[0]{{n}}, sort "
+        f"keys %{{{{ {{{{ b => 1, a => 2 }}}} }}}}; $$; select plperl{u}_f()")
+    QUERIES[f'pltcl{u}'] = (
+        f"create function pltcl{u}_f(int) returns text language pltcl{u} as $$ spi_exec "
+        f'"select 6 * $1 as n"; return "tcl [expr {{{{$n + 1}}}}]" $$; select pltcl{u}_f(7)')
+    QUERIES[f'bool_plperl{u}'] = TRANSFORM.format(
+        f'bool_plperl{u}', 'bool', 'bool', f'plperl{u}', 'return !$_[0];', 'true')
+    QUERIES[f'hstore_plperl{u}'] = TRANSFORM.format(
+        f'hstore_plperl{u}', 'hstore', 'text', f'plperl{u}',
+        'return join ",", map {{ "$_$_[0]{{$_}}" }} sort keys %{{$_[0]}};', "'b=>2, a=>1'")
+    QUERIES[f'jsonb_plperl{u}'] = TRANSFORM.format(
+        f'jsonb_plperl{u}', 'jsonb', 'jsonb', f'plperl{u}',
+        'return [reverse @{{$_[0]}}];', """'[1, "x", {{"y": null}}]'""")
+QUERIES['plperlu'] += '; ' + FUNCTION.format('plperlu', 'use POSIX; use Socket; return '
+    'floor(3.7) . inet_ntoa(INADDR_LOOPBACK);').replace('plperlu_f', 'plperlu_g')
+QUERIES['plpython3u'] = FUNCTION.format('plpython3u', '''
+import ctypes, decimal, json, sqlite3, ssl, zlib
+n = plpy.execute("select 6 * 7 as n")[0]["n"]
+try:
+    plpy.execute("select 1/0")
+except plpy.SPIError as error:
+    n = f"{{n}} {{error.sqlstate}}"
+return f"{{n}} {{zlib.crc32(b'x')}} {{ctypes.sizeof(ctypes.c_long)}}"
+''')
+QUERIES['hstore_plpython3u'] = TRANSFORM.format(
+    'hstore_plpython3u', 'hstore', 'text', 'plpython3u', 'return repr(sorted(x.items()))',
+    "'b=>2, a=>1'")
+QUERIES['jsonb_plpython3u'] = TRANSFORM.format(
+    'jsonb_plpython3u', 'jsonb', 'jsonb', 'plpython3u', 'x["n"] += 1; return x',
+    """'{{"n": 41.5, "m": [true]}}'""")
+QUERIES['ltree_plpython3u'] = TRANSFORM.format(
+    'ltree_plpython3u', 'ltree', 'text', 'plpython3u', 'return repr(x)', "'a.b.c'")
 # Encodings, procedural compilation and what else the server loads by itself.
 OTHERS = '''select convert('Grüße'::bytea, 'utf8', 'latin1');
 select convert_from(convert_to('日本', 'euc_jp'), 'euc_jp');
