@@ -22,8 +22,10 @@ class Trace:
 
     def __init__(self, folder):
         self.opened, self.left, self.refused = [], [], []
+        self.processes = set() # that opened something
         for path in sorted(pathlib.Path(folder).glob('trace.*')):
             text = path.read_text(encoding='utf-8', errors='replace')
+            before = len(self.opened)
             for line in TRACED.findall(text):
                 if found := OPENED.match(line):
                     self.opened.append(found[1])
@@ -31,6 +33,8 @@ class Trace:
                     self.left.append((found[1], found[2]))
                 elif found := REFUSED.match(line):
                     self.refused.append((found[1], found[2]))
+            if len(self.opened) > before:
+                self.processes.add(int(path.suffix[1:]))
 
     def files(self):
         """The files that umod mapped, each once, as realpath(3) has them."""
@@ -45,6 +49,7 @@ class Done:
 
     def __init__(self, process, out, err, trace=None):
         self.code, self.out, self.err, self.trace = process.returncode, out, err, trace
+        self.pid = process.pid
 
 
 def environment(**more):
