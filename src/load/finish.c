@@ -2,22 +2,15 @@
 /*
  * The end of the program: fini functions of all that is loaded, in ld.so's order: what
  * was loaded first goes first, but nothing before what needs it. Unmaps nothing: threads
- * may still run.
+ * may still run, and load, while a fini function waits for them.
  */
 #include "load/load.h"
 
 #include <stdlib.h>
 
 struct finish {
-	struct umod_module **all; /* in load order */
+	struct umod_module **all;
 	unsigned count, capacity;
-	struct umod_module **order; /* from order_first on */
-	unsigned order_first;
-	struct step { /* a module on the way down, and its next edge */
-		struct umod_module *module;
-		unsigned edge;
-	} * stack;
-	uint32_t visit;
 };
 
 /* Not ld.so's, whose images are lent to modules too. */
@@ -39,35 +32,15 @@ static void gather(struct finish *f, bool process)
 			}
 }
 
-/* Depth first: @module takes its place before all that it needs, which lie behind it. */
-static void place(struct finish *f, struct umod_module *module)
-{
-	unsigned depth = 0;
-	if (module->visit == f->visit)
-		return;
-	module->visit = f->visit;
-	f->stack[depth++] = (struct step){ module, 0 };
-	while (depth) {
-		struct step *step = &f->stack[depth - 1];
-		if (step->edge == step->module->edge_count) {
-			struct umod_module *done = step->module;
-			depth--;
-			f->order[--f->order_first] = done;
-			continue;
-		}
-		struct umod_module *on = step->module->edges[step->edge++];
-		if (on->visit == f->visit || !has_fini(on))
-			continue;
-		on->visit = f->visit;
-		f->stack[depth++] = (struct step){ on, 0 };
-	}
-}
-
+/* Without the lock, as ld.so: a fini function may wait for a thread that needs it. */
 static void run(struct umod_module *module)
 {
-	if (!module->image.init_done)
-		return;
+	registry_lock();
+	bool due = module->image.init_done;
 	module->image.init_done = false;
+	registry_unlock();
+	if (!due)
+		return;
 	base_trace(BASE_TRACE_INIT, "%s: fini at exit", module->path);
 	link_run_fini(&module->image);
 }
@@ -78,20 +51,11 @@ void load_finish(void)
 	registry_lock();
 	gather(&f, false);
 	gather(&f, true);
-	f.order = base_array(f.count + 1, sizeof(struct umod_module *));
-	f.stack = base_array(f.count + 1, sizeof(*f.stack));
-	f.visit = registry_next_visit();
-	f.order_first = f.order && f.stack ? f.count : 0;
-	for (unsigned i = f.count; i-- && f.order && f.stack;)
-		place(&f, f.all[i]);
-	/* For want of memory in load order. */
-	struct umod_module **list = f.order && f.stack ? f.order : f.all;
-	for (unsigned i = 0; i < f.count; i++)
-		run(list[i]);
-	base_free(f.all);
-	base_free(f.order);
-	base_free(f.stack);
+	registry_fini_order(f.all, f.count);
 	registry_unlock();
+	for (unsigned i = 0; i < f.count; i++)
+		run(f.all[i]);
+	base_free(f.all);
 }
 
 void load_finish_at_exit(void)

@@ -141,6 +141,10 @@ static int make_scope(struct load *load)
 		.unique = unique,
 		.last_resort = load->no_needs ? NULL : last_resort,
 		.data = load };
+	for (unsigned i = 0; i < load->count; i++) {
+		load->order[i]->came_with = load->root;
+		load->order[i]->deep = load->scope->local_first;
+	}
 	link_mark_scope(&load->bind);
 	for (unsigned i = 0; i < load->scope->count; i++)
 		base_trace(BASE_TRACE_SCOPES, "%s: scope %u: %s", load->root->path, i,
@@ -254,11 +258,8 @@ static int do_publish(struct load *load)
 /* Cannot fail: what an init function does is its own affair. */
 static int do_init(struct load *load)
 {
-	static uint64_t serial;
-	for (unsigned i = 0; i < load->count; i++) {
+	for (unsigned i = 0; i < load->count; i++)
 		load->order[i]->state = UMOD_STATE_COMING;
-		load->order[i]->init_serial = ++serial;
-	}
 	for (unsigned i = 0; i < load->count; i++) {
 		struct umod_module *module = load->order[i];
 		if (!module->no_init && !load->no_resolvers) {

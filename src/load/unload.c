@@ -51,6 +51,17 @@ static void free_pools(struct umod_module *module)
 		((void (*)(void))link_definition_address(&definition))();
 }
 
+/* What came with @root and stays has its own needs for its scope from now on. */
+static void leave_behind(struct umod_module *root)
+{
+	const struct link_scope *closure = atomic_load(&root->closure);
+	for (unsigned i = 0; closure && i < closure->count; i++) {
+		struct umod_module *module = registry_module(closure->images[i]);
+		if (module->came_with == root)
+			module->came_with = NULL;
+	}
+}
+
 static void take_down(struct umod_module **going, unsigned count)
 {
 	bool has_lazy = false;
@@ -68,8 +79,10 @@ static void take_down(struct umod_module **going, unsigned count)
 		has_lazy |= going[i]->space->lazy_count != 0;
 	if (has_lazy)
 		rescope(going[0]->space);
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count; i++) {
+		leave_behind(going[i]);
 		registry_drop_edges(going[i]);
+	}
 	for (unsigned i = 0; i < count; i++) {
 		base_trace(BASE_TRACE_UNLOAD, "%s: unloaded", going[i]->path);
 		registry_module_free(going[i]);

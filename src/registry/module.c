@@ -64,7 +64,9 @@ int registry_module_enter(struct umod_module *module)
 		space->hosts = module;
 		return 0;
 	}
+	static uint64_t serial;
 	registry_namespace_ref(space);
+	module->serial = ++serial;
 	module->previous = space->last;
 	if (space->last)
 		space->last->next = module;
@@ -331,9 +333,9 @@ static int reason(
 
 static int by_serial(const void *a, const void *b)
 {
-	uint64_t x = (*(struct umod_module *const *)a)->init_serial;
-	uint64_t y = (*(struct umod_module *const *)b)->init_serial;
-	return x < y ? 1 : x > y ? -1 : 0;
+	uint64_t x = (*(struct umod_module *const *)a)->serial;
+	uint64_t y = (*(struct umod_module *const *)b)->serial;
+	return x < y ? -1 : x > y ? 1 : 0;
 }
 
 int registry_collect(
@@ -368,6 +370,7 @@ int registry_collect(
 		return result;
 	}
 	qsort(set.items, going, sizeof(*set.items), by_serial);
+	registry_fini_order(set.items, going);
 	*list = set.items;
 	return (int)going;
 }

@@ -73,6 +73,7 @@ struct umod_module {
 	enum umod_state state;
 	bool pinned, no_init;
 	bool is_root;    /* was asked for by a caller */
+	bool deep;       /* its load searched its own scope first */
 	bool is_private; /* not to be found by name or file */
 	char *path;
 	char *absolute; /* @path as it was at the load, or NULL if it is so itself */
@@ -88,8 +89,9 @@ struct umod_module {
 	unsigned filtee_count, need_count, edge_count, edge_capacity;
 
 	_Atomic(struct link_scope *) closure; /* itself and its needs, breadth first */
+	struct umod_module *came_with; /* the root of its load; NULL: that is gone */
 	struct registry_unique *uniques;
-	uint64_t init_serial;                /* order of initialisation */
+	uint64_t serial;                     /* grows in the order of loading */
 	struct umod_module *previous, *next; /* of its namespace */
 	struct umod_module *next_pending;    /* see registry_pending */
 	bool is_pending;
@@ -99,6 +101,9 @@ struct umod_module {
 	uint32_t visit;
 	unsigned internal_users;
 	bool kept;
+	/* ... see registry_fini_order */
+	struct umod_module *walk_parent, *walk_next;
+	unsigned walk_edge;
 };
 
 static inline struct umod_module *registry_module(const struct link_image *image)
@@ -167,6 +172,11 @@ struct link_scope *registry_closure(struct umod_module *module);
  */
 int registry_collect(
 	struct umod_module *module, struct umod_module ***list, struct umod_error *why);
+/*
+ * Puts @modules, which are in the order of loading, into that of fini functions: what was
+ * loaded first goes first, but nothing before what needs it or is bound to it.
+ */
+void registry_fini_order(struct umod_module **modules, unsigned count);
 /* Modules that could not go although nobody holds them; tried again at each unload. */
 struct umod_module *registry_pending_take(void);
 unsigned registry_pending_count(void);
