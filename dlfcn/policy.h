@@ -49,9 +49,12 @@ void policy_list_clear(struct policy_list *list);
 int policy_list_add(struct policy_list *list, const char *text, bool colons);
 /*
  * Whether a pattern of @list means the file @name: one without a slash its last part, one
- * with a slash all of it, as given or as realpath(3) has it.
+ * with a slash all of it; in both cases as given or as realpath(3) has it.
  */
 bool policy_list_matches(const struct policy_list *list, const char *name);
+
+/* The user that a word of [files] owner means; false: none. */
+bool policy_owner(const char *word, uid_t *out);
 
 /* Whether policy_check_file can refuse anything. */
 bool policy_judges_files(const struct policy *policy);

@@ -37,15 +37,23 @@ static bool lies_in(const struct policy_list *directories, const char *path)
 	return false;
 }
 
+bool policy_owner(const char *word, uid_t *out)
+{
+	char *end;
+	errno = 0;
+	unsigned long number = strtoul(word, &end, 10);
+	bool is_number = word[0] >= '0' && word[0] <= '9' && !*end && !errno &&
+			 number < (uid_t)-1; /* which means none */
+	bool is_self = strcmp(word, "self") == 0;
+	*out = is_self ? geteuid() : is_number ? (uid_t)number : 0;
+	return is_self || is_number || strcmp(word, "root") == 0;
+}
+
 static bool is_owner(const struct policy_list *owners, uid_t owner)
 {
 	for (unsigned i = 0; i < owners->count; i++) {
-		const char *item = owners->items[i];
-		uid_t allowed = strcmp(item, "root") == 0 ? 0
-				: strcmp(item, "self") == 0
-					? geteuid()
-					: (uid_t)strtoul(item, NULL, 10);
-		if (owner == allowed)
+		uid_t allowed;
+		if (policy_owner(owners->items[i], &allowed) && owner == allowed)
 			return true;
 	}
 	return false;

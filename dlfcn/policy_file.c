@@ -21,7 +21,8 @@ typedef int ini_parse_string(const char *text, ini_handler *handler, void *user)
 struct reading {
 	struct policy *policy;
 	struct umod_error *error;
-	char why[256]; /* of the first line that is wrong, or "" */
+	char why[256];  /* of the first line that is wrong, or "" */
+	unsigned given; /* a bit for each of list_keys */
 };
 
 /* ---- lists ---- */
@@ -59,7 +60,8 @@ static bool matches(const char *pattern, const char *name, const char *real)
 {
 	const char *slash = strrchr(name, '/');
 	if (!strchr(pattern, '/'))
-		return fnmatch(pattern, slash ? slash + 1 : name, 0) == 0;
+		return fnmatch(pattern, slash ? slash + 1 : name, 0) == 0 ||
+		       (real && fnmatch(pattern, strrchr(real, '/') + 1, 0) == 0);
 	return slash && (fnmatch(pattern, name, 0) == 0 ||
 				(real && fnmatch(pattern, real, 0) == 0));
 }
@@ -96,41 +98,29 @@ static int wrong(struct reading *r, const char *format, const char *a, const cha
 	return 0;
 }
 
-static int set_list(struct reading *r, struct policy_list *list, const char *value)
+/* Without links, as the places of files are compared with it. */
+static int check_directory(struct reading *r, const char *name, char **item)
 {
-	return policy_list_add(list, value, false)
-		       ? wrong(r, "no memory for the patterns%s%s", "", "")
-		       : 1;
-}
-
-static int set_directories(struct reading *r, const char *name, const char *value)
-{
-	struct policy_list *list = &r->policy->directories;
-	unsigned before = list->count;
-	if (!set_list(r, list, value))
-		return 0;
-	for (unsigned i = before; i < list->count; i++)
-		if (list->items[i][0] != '/')
-			return wrong(
-				r, "%s: %s is no absolute path", name, list->items[i]);
-	return 1;
-}
-
-static int set_owners(struct reading *r, const char *name, const char *value)
-{
-	struct policy_list *list = &r->policy->owners;
-	unsigned before = list->count;
-	if (!set_list(r, list, value))
-		return 0;
-	for (unsigned i = before; i < list->count; i++) {
-		const char *item = list->items[i];
-		if (strcmp(item, "root") != 0 && strcmp(item, "self") != 0 &&
-			item[strspn(item, "0123456789")])
-			return wrong(r,
-				"%s: '%s' is neither root, nor self, nor a user's number",
-				name, item);
+	if ((*item)[0] != '/')
+		return wrong(r, "%s: %s is no absolute path", name, *item);
+	char *real = realpath(*item, NULL); /* NULL: perhaps it is made later */
+	char *copy = real ? base_strdup(real) : NULL;
+	free(real);
+	if (copy) {
+		base_free(*item);
+		*item = copy;
 	}
 	return 1;
+}
+
+static int check_owner_word(struct reading *r, const char *name, char **item)
+{
+	uid_t uid;
+	return policy_owner(*item, &uid) ? 1
+					 : wrong(r,
+						   "%s: '%s' is neither root, nor self, "
+						   "nor a user's number",
+						   name, *item);
 }
 
 static int set_writable(struct reading *r, const char *name, const char *value)
@@ -154,35 +144,64 @@ static int set_yes(struct reading *r, bool *out, const char *name, const char *v
 		       : wrong(r, "%s: '%s' is neither yes nor no", name, value);
 }
 
+/* The keys whose values are lists; @check NULL: any word will do. */
+struct list_key {
+	const char *section, *name;
+	size_t list; /* offset in struct policy */
+	int (*check)(struct reading *r, const char *name, char **item);
+};
+static const struct list_key list_keys[] = {
+	{ "load", "umod", offsetof(struct policy, umod), NULL },
+	{ "load", "ldso", offsetof(struct policy, ldso), NULL },
+	{ "load", "refuse", offsetof(struct policy, refuse), NULL },
+	{ "isolate", "plugin", offsetof(struct policy, isolate), NULL },
+	{ "isolate", "share", offsetof(struct policy, share), NULL },
+	{ "isolate", "private", offsetof(struct policy, is_private), NULL },
+	{ "files", "directory", offsetof(struct policy, directories), check_directory },
+	{ "files", "owner", offsetof(struct policy, owners), check_owner_word },
+};
+
+static struct policy_list *list_of(struct policy *policy, unsigned key)
+{
+	return (void *)((char *)policy + list_keys[key].list);
+}
+
+static int set_list(struct reading *r, unsigned key, const char *value)
+{
+	const struct list_key *k = &list_keys[key];
+	struct policy_list *list = list_of(r->policy, key);
+	unsigned before = list->count;
+	int good = 1;
+	r->given |= 1u << key;
+	if (policy_list_add(list, value, false))
+		return wrong(r, "no memory for the words of %s%s", k->name, "");
+	for (unsigned i = before; good && k->check && i < list->count; i++)
+		good = k->check(r, k->name, &list->items[i]);
+	return good;
+}
+
 /* One line, or one more line of a value. 0: it is wrong. */
 static int take_line(void *user, const char *section, const char *name, const char *value)
 {
 	struct reading *r = user;
-	struct policy *p = r->policy;
-	const struct {
-		const char *section, *name;
-		struct policy_list *list;
-	} lists[] = {
-		{ "load", "umod", &p->umod },
-		{ "load", "ldso", &p->ldso },
-		{ "load", "refuse", &p->refuse },
-		{ "isolate", "plugin", &p->isolate },
-		{ "isolate", "share", &p->share },
-		{ "isolate", "private", &p->is_private },
-	};
-	for (unsigned i = 0; i < base_array_count(lists); i++)
-		if (strcmp(section, lists[i].section) == 0 &&
-			strcmp(name, lists[i].name) == 0)
-			return set_list(r, lists[i].list, value);
+	for (unsigned i = 0; i < base_array_count(list_keys); i++)
+		if (strcmp(section, list_keys[i].section) == 0 &&
+			strcmp(name, list_keys[i].name) == 0)
+			return set_list(r, i, value);
 	if (strcmp(section, "load") == 0 && strcmp(name, "fallback") == 0)
-		return set_yes(r, &p->falls_back, name, value);
-	if (strcmp(section, "files") == 0 && strcmp(name, "directory") == 0)
-		return set_directories(r, name, value);
-	if (strcmp(section, "files") == 0 && strcmp(name, "owner") == 0)
-		return set_owners(r, name, value);
+		return set_yes(r, &r->policy->falls_back, name, value);
 	if (strcmp(section, "files") == 0 && strcmp(name, "writable-by") == 0)
 		return set_writable(r, name, value);
 	return wrong(r, "there is no key '%s' in section [%s]", name, section);
+}
+
+/* A list that is given and empty would mean what its absence means: a slip. */
+static const char *empty_key(struct reading *r)
+{
+	for (unsigned i = 0; i < base_array_count(list_keys); i++)
+		if (r->given & 1u << i && list_of(r->policy, i)->count == 0)
+			return list_keys[i].name;
+	return NULL;
 }
 
 /* ---- the file ---- */
@@ -226,6 +245,14 @@ static int read_text(
 	return 0;
 }
 
+/* What the parser would take for more words of the value before. */
+static bool continues_with_key(const char *line, size_t length)
+{
+	size_t blank = strspn(line, " \t\r");
+	return blank && blank < length && line[blank] != '#' && line[blank] != ';' &&
+	       memchr(line, '=', length);
+}
+
 static int check_lines(const char *path, const char *text, struct umod_error *error)
 {
 	for (unsigned line = 1; *text; line++) {
@@ -235,6 +262,11 @@ static int check_lines(const char *path, const char *text, struct umod_error *er
 				"line %u has more than %d characters; a value may go on "
 				"in the next line, after a blank",
 				line, LINE_LIMIT);
+		if (continues_with_key(text, length))
+			return base_error(error, UMOD_STAGE_VALIDATE, -EINVAL, path,
+				"line %u begins with a blank, so it goes on with the "
+				"value before it, but has a '=': a key begins its line",
+				line);
 		text += length + (text[length] != 0);
 	}
 	return 0;
@@ -271,6 +303,10 @@ static int with_parser(const char *text, struct reading *r, const char *path)
 		return base_error(r->error, UMOD_STAGE_VALIDATE, -EINVAL, path,
 			"line %d: %s", line,
 			r->why[0] ? r->why : "neither [section] nor key = value");
+	const char *empty = empty_key(r);
+	if (empty)
+		return base_error(r->error, UMOD_STAGE_VALIDATE, -EINVAL, path,
+			"%s = names nothing: leave the key out", empty);
 	return 0;
 }
 

@@ -59,6 +59,19 @@ static bool find_library(struct run *run)
 	return is_there(run->library, sizeof(run->library), "/", RUN_LIBRARY);
 }
 
+/* @list: paths between colons or blanks, as LD_PRELOAD. */
+static bool is_in(const char *list, const char *path)
+{
+	size_t length = strlen(path);
+	for (; *list; list += strspn(list, ": ")) {
+		size_t word = strcspn(list, ": ");
+		if (word == length && memcmp(list, path, length) == 0)
+			return true;
+		list += word;
+	}
+	return false;
+}
+
 static int set_preload(const struct run *run)
 {
 	const char *old = getenv("LD_PRELOAD");
@@ -69,7 +82,7 @@ static int set_preload(const struct run *run)
 			run->library);
 		return TOOL_FAILED;
 	}
-	if (old && strstr(old, run->library))
+	if (old && is_in(old, run->library))
 		return TOOL_OK;
 	value = base_printf(
 		"%s%s%s", run->library, old && old[0] ? ":" : "", old ? old : "");
@@ -183,7 +196,7 @@ static int start(char **argv)
 			   "into it, unless that is in a system directory and "
 			   "set-user-ID itself",
 			program);
-	execv(program, argv);
+	execvp(program, argv); /* what has no "#!" is the shell's, as with env(1) */
 	int code = errno;
 	tool_error("%s: %s", program, strerror(code));
 	base_free(program);

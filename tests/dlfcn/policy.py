@@ -107,6 +107,40 @@ def refused(folder):
 
 
 @test
+def refused_by_its_name(folder):
+    """[load] refuse means the file, whatever link leads to it; ldso too"""
+    (folder / 'alias.so').symlink_to('simple.so')
+    for more in '', 'ldso = alias.so\n':
+        output = opened(folder, f'[load]\nrefuse = simple.so\n{more}', folder / 'alias.so')
+        has(output[0], r'refused by the policy')
+
+
+@test
+def opened_by_plugins(folder):
+    """what a plugin opens by a run path of its own is found, also when ld.so loads it"""
+    below = folder / 'below'
+    below.mkdir()
+    shutil.copy(folder / 'simple.so', below / 'libsimple-below.so')
+    dl.compile_fixture('opener.c', folder / 'opener.so', '-shared', '-fPIC',
+                       '-Wl,-rpath,$ORIGIN/below')
+    for policy in '', '[load]\nldso = libsimple*\n', '[isolate]\nplugin = libsimple*\n':
+        output, counters, maps = calls(folder, policy, folder / 'opener.so')
+        same(output, ['host'])
+        same('libsimple' in maps, 'ldso' not in policy)
+
+
+@test
+def isolated_by_many(folder):
+    """threads that open a file that is isolated get one and the same"""
+    dl.compile_fixture('crowd.c', folder / 'crowd', '-rdynamic', '-pthread')
+    path = write_policy(folder, '[isolate]\nplugin = plugin-*.so\n')
+    for _ in range(20):
+        output, status = start(folder / 'crowd', folder / 'plugin-2.so', UMOD_POLICY=path,
+                               LD_LIBRARY_PATH=folder)
+        same((output, status), ('1 handles\n', 0))
+
+
+@test
 def owners(folder):
     """[files] owner: root, self, a number"""
     mine = folder / 'owned.so'
@@ -147,6 +181,9 @@ def directories(folder):
     output = opened(folder, policy, allowed / 'a.so', other / 'link.so', other / 'b.so',
                     allowed / 'link.so', other / '../allowed/a.so')
     same(output[:2] + output[4:], ['host'] * 3)
+    (folder / 'allowed-link').symlink_to(allowed)
+    policy_of_link = f'[files]\ndirectory = {folder}/allowed-link\n'
+    same(opened(folder, policy_of_link, allowed / 'a.so'), ['host'])
     has(output[2], r'in none of the places of \[files\] directory')
     has(output[3], r'in none of the places of \[files\] directory')
 
@@ -175,6 +212,10 @@ BAD = {
     'no yes': ('[load]\nfallback = perhaps\n', r"'perhaps' is neither yes nor no"),
     'no owner': ('[files]\nowner = nobody\n', r"'nobody' is neither root, nor self"),
     'no word': ('[files]\nwritable-by = me\n', r"'me' is none of owner, group and any"),
+    'no user': ('[files]\nowner = 4294967296\n', r"'4294967296' is neither root, nor"),
+    'nobody': ('[files]\nowner =\n', r'owner = names nothing'),
+    'nowhere': ('[files]\ndirectory =\n  # none\n', r'directory = names nothing'),
+    'key after a blank': ('[load]\numod = *\n  refuse = *\n', r'line 3 begins with a bl'),
     'no path': ('[files]\ndirectory = plugins\n', r'plugins is no absolute path'),
     'long line': (f'[load]\numod = {"x" * 200}\n', r'line 2 has more than 190 characters'),
     'a zero': ('[load]\n\0\n', r'has no byte that is 0'),

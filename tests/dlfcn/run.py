@@ -26,6 +26,9 @@ def preload(folder):
     same(run('sh', '-c', 'echo $LD_PRELOAD', LD_PRELOAD='libm.so.6')[0],
          f'{dl.LIBRARY}:libm.so.6\n')
     same(run(UMOD, 'run', 'sh', '-c', 'echo $LD_PRELOAD')[0], f'{dl.LIBRARY}\n')
+    other = f'{dl.LIBRARY}.other'
+    has(run('sh', '-c', 'echo $LD_PRELOAD', LD_PRELOAD=other)[0],
+        f'{dl.LIBRARY}:{other}\n')
 
 
 @test
