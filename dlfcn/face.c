@@ -9,13 +9,16 @@
 
 static _Atomic(struct umod_context *) context;
 static pthread_mutex_t context_lock = PTHREAD_MUTEX_INITIALIZER; /* guards making it */
-static char *library_path; /* LD_LIBRARY_PATH as the program started; ld.so goes by it */
+/* LD_LIBRARY_PATH as the program started, since ld.so goes by that; NULL: not set. */
+static char *library_path;
+static bool library_path_is_read;
 
 /* Early, since programs write over their environment; but others' constructors may run
  * before ours. */
 static void keep_library_path(void)
 {
-	const char *path = library_path ? NULL : base_getenv("LD_LIBRARY_PATH");
+	const char *path = library_path_is_read ? NULL : base_getenv("LD_LIBRARY_PATH");
+	library_path_is_read = true;
 	if (path && path[0])
 		library_path = base_strdup(path);
 }

@@ -64,6 +64,11 @@ void dl_error_of_ldso(void);
 /* The module of umod's whose code is at @caller, borrowed; NULL: the program's. */
 struct umod_module *dl_caller(const void *caller);
 bool dl_open(const char *file, int mode, const void *caller, void **handle);
+/*
+ * What to ask ld.so for in place of @file, which an image of umod's at @caller wants: it
+ * cannot search on the image's behalf. Allocated; NULL: @file itself.
+ */
+char *dl_path_for_ldso(const char *file, const void *caller);
 bool dl_open_in(Lmid_t id, const char *file, int mode, const void *caller, void **handle);
 bool dl_close(void *handle, int *result);
 

@@ -159,12 +159,31 @@ static int info_of(struct umod_module *module, int request, void *out)
 	}
 }
 
+/* The handle of a namespace stands for what was loaded into it first. */
+static struct umod_module *module_of(void *handle)
+{
+	struct umod_namespace *space = dl_handle_space(handle);
+	if (!space)
+		return dl_handle_module(handle);
+	registry_lock();
+	struct umod_module *module = space->first;
+	registry_unlock();
+	return module;
+}
+
 int dl_info(void *handle, int request, void *out)
 {
 	dl_error_clear();
-	if (!dl_handle_is_known(handle) || dl_handle_space(handle)) {
+	if (!dl_handle_is_known(handle)) {
 		dl_error_of_ldso();
 		return link_real()->info(handle, request, out);
 	}
-	return info_of(dl_handle_module(handle), request, out);
+	struct umod_module *module = module_of(handle);
+	if (module)
+		return info_of(module, request, out);
+	struct umod_error error = { 0 };
+	base_error(&error, UMOD_STAGE_LOOKUP, -ENOENT, "dlinfo",
+		"nothing is loaded in this namespace");
+	dl_error_set(&error);
+	return -1;
 }

@@ -47,10 +47,28 @@ static bool ask_ldso(_Atomic uint64_t *counter, const char *file, const char *wh
 	return false;
 }
 
+/* As the process started, like ld.so: what a program sets later is for its children. */
+static bool bind_now(void)
+{
+	enum { UNKNOWN, NO, YES };
+	static _Atomic int known;
+	int is = atomic_load_explicit(&known, memory_order_relaxed);
+	if (is == UNKNOWN) {
+		const char *now = base_getenv("LD_BIND_NOW");
+		is = now && now[0] ? YES : NO;
+		atomic_store_explicit(&known, is, memory_order_relaxed);
+	}
+	return is == YES;
+}
+
+__attribute__((constructor)) static void read_environment(void)
+{
+	bind_now();
+}
+
 static unsigned load_flags(int mode)
 {
-	const char *now = base_getenv("LD_BIND_NOW");
-	bool lazy = !(mode & RTLD_NOW) && !(now && now[0]);
+	bool lazy = !(mode & RTLD_NOW) && !bind_now();
 	return (lazy ? UMOD_LOAD_LAZY : 0) | (mode & RTLD_GLOBAL ? UMOD_LOAD_GLOBAL : 0) |
 	       (mode & RTLD_NODELETE ? UMOD_LOAD_PINNED : 0) |
 	       (mode & RTLD_NOLOAD ? UMOD_LOAD_NOLOAD : 0) |
@@ -110,18 +128,26 @@ static bool load_in_new(struct umod_context *context,
 	return true;
 }
 
-/* The namespace that was made for @file alone; a reference, or NULL. */
-static struct umod_namespace *find_space_named(const char *name)
+/* The namespace that was made for @name alone; a reference, or NULL. Under the lock. */
+static struct umod_namespace *find_space_named(
+	const struct umod_context *context, const char *name)
 {
 	struct umod_namespace *space;
-	registry_lock();
 	for (space = registry_first_namespace(); space; space = space->next)
-		if (!space->is_process && strcmp(space->name, name) == 0)
+		if (space->context == context && !space->is_process &&
+			strcmp(space->name, name) == 0)
 			break;
 	if (space)
 		registry_namespace_ref(space);
-	registry_unlock();
 	return space;
+}
+
+/* One file has one name, however it is asked for. */
+static char *real_name(struct umod_context *context, const char *file, const void *caller)
+{
+	BASE_AUTO_FREE char *path =
+		strchr(file, '/') ? NULL : load_locate(context, file, caller);
+	return realpath(path ? path : file, NULL);
 }
 
 static bool load_isolated(struct umod_context *context, const char *file, int mode,
@@ -130,10 +156,11 @@ static bool load_isolated(struct umod_context *context, const char *file, int mo
 	struct umod_namespace_options options = *face->sharing();
 	struct umod_namespace *space;
 	struct umod_error error = { 0 };
-	char *real = strchr(file, '/') ? realpath(file, NULL) : NULL;
+	char *real = real_name(context, file, caller);
 	options.name = real ? real : file;
 	options.use_process = true; /* plugins call the program that opens them */
-	space = find_space_named(options.name);
+	registry_lock();            /* or two threads would make one each */
+	space = find_space_named(context, options.name);
 	bool done = true;
 	*handle = NULL;
 	if (!space && mode & RTLD_NOLOAD)
@@ -146,18 +173,25 @@ static bool load_isolated(struct umod_context *context, const char *file, int mo
 	if (*handle)
 		atomic_fetch_add(&dl_counters.isolated, 1);
 out:
+	registry_unlock();
 	free(real);
 	return done;
 }
 
 static bool is_valid_mode(const char *file, int mode, void **handle)
 {
+	const int known = RTLD_LAZY | RTLD_NOW | RTLD_NOLOAD | RTLD_DEEPBIND |
+			  RTLD_GLOBAL | RTLD_NODELETE;
 	struct umod_error error = { 0 };
-	if (mode & (RTLD_LAZY | RTLD_NOW))
+	if (mode & ~known)
+		base_error(&error, UMOD_STAGE_NONE, -EINVAL, file,
+			"invalid mode parameter: %#x is no flag", mode & ~known);
+	else if (!(mode & (RTLD_LAZY | RTLD_NOW)))
+		base_error(&error, UMOD_STAGE_NONE, -EINVAL, file,
+			"invalid mode for dlopen(): Invalid argument (neither RTLD_LAZY "
+			"nor RTLD_NOW is set)");
+	else
 		return true;
-	base_error(&error, UMOD_STAGE_NONE, -EINVAL, file,
-		"invalid mode for dlopen(): Invalid argument (neither RTLD_LAZY nor "
-		"RTLD_NOW is set)");
 	fail(&error, handle);
 	return false;
 }
@@ -204,6 +238,14 @@ bool dl_open(const char *file, int mode, const void *caller, void **handle)
 		module ? module->space->context : face->context(&error);
 	return context ? open_chosen(context, file, mode, caller, handle)
 		       : fail(&error, handle);
+}
+
+char *dl_path_for_ldso(const char *file, const void *caller)
+{
+	struct umod_module *module = dl_caller(caller);
+	return module && file && file[0]
+		       ? load_locate(module->space->context, file, caller)
+		       : NULL;
 }
 
 static struct umod_namespace *find_space(struct umod_context *context, Lmid_t id)

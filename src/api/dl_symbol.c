@@ -11,12 +11,74 @@ static bool in_space(struct umod_namespace *space, const char *name, const char 
 	return umod_namespace_symbol(space, name, version, address, error) == 0;
 }
 
-/* RTLD_DEFAULT: the global scope of its namespace, then its own. */
+/* What it was loaded with and is searched for it, or its own needs. Under the lock. */
+static struct link_scope *loader_scope(struct umod_module *module)
+{
+	return registry_closure(module->came_with ? module->came_with : module);
+}
+
+static bool holds(const struct link_scope *scope, const struct link_image *image)
+{
+	for (unsigned i = 0; i < scope->count; i++)
+		if (scope->images[i] == image)
+			return true;
+	return false;
+}
+
+/* What was loaded later and needs it is searched for it, too. */
+static bool find_with_users(struct umod_module *module,
+	const struct elf_reference *reference, struct link_definition *out)
+{
+	bool found = false;
+	for (struct umod_module *m = module->users ? module->space->first : NULL;
+		m && !found; m = m->next) {
+		struct link_scope *scope = m->is_root ? registry_closure(m) : NULL;
+		found = scope && holds(scope, &module->image) &&
+			link_local_find(scope, reference, NULL, out);
+	}
+	return found;
+}
+
+static bool in_loader_scope(
+	struct umod_module *module, const char *name, const char *version, void **address)
+{
+	struct elf_reference reference;
+	struct link_definition definition;
+	link_reference(&reference, name, version);
+	struct link_scope *scope = loader_scope(module);
+	bool found = (scope && link_local_find(scope, &reference, NULL, &definition)) ||
+		     find_with_users(module, &reference, &definition);
+	if (found)
+		*address = link_definition_address(&definition);
+	return found;
+}
+
+/* The module of umod's that defines what is at @address, or NULL. Under the lock. */
+static struct umod_module *definer(const void *address)
+{
+	struct base_reader *reader = base_reader_enter();
+	struct link_image *image = link_address_find((uintptr_t)address);
+	base_reader_leave(reader);
+	return image && image->home != LINK_HOME_HOST ? registry_module(image) : NULL;
+}
+
+/* RTLD_DEFAULT: as its own references are bound, and as those it keeps what it finds. */
 static bool by_default(struct umod_module *module, const char *name, const char *version,
 	void **address, struct umod_error *error)
 {
-	return in_space(module->space, name, version, address, error) ||
-	       umod_module_symbol(module, name, version, address, error) == 0;
+	registry_lock();
+	bool found = (module->deep && in_loader_scope(module, name, version, address)) ||
+		     in_space(module->space, name, version, address, NULL) ||
+		     (!module->deep && in_loader_scope(module, name, version, address)) ||
+		     umod_module_symbol(module, name, version, address, error) == 0;
+	struct umod_module *on = found ? definer(*address) : NULL;
+	if (on && on != module && registry_add_edge(module, on, REGISTRY_BOUND)) {
+		base_error(error, UMOD_STAGE_LOOKUP, -ENOMEM, module->path,
+			"no memory to keep what defines %s", name);
+		found = false;
+	}
+	registry_unlock();
+	return found;
 }
 
 static bool after_in_globals(struct umod_namespace *space, const struct link_image *image,
@@ -52,25 +114,6 @@ static bool find_after(const struct link_scope *scope, const struct link_image *
 		if (link_image_find(scope->images[i], reference, definition))
 			return true;
 	return false;
-}
-
-static bool holds(const struct link_scope *scope, const struct link_image *image)
-{
-	for (unsigned i = 0; i < scope->count; i++)
-		if (scope->images[i] == image)
-			return true;
-	return false;
-}
-
-/* The needs of the first that was asked for and needs @module: what it came with. */
-static struct link_scope *loader_scope(struct umod_module *module)
-{
-	for (struct umod_module *m = module->space->first; m; m = m->next) {
-		struct link_scope *closure = m->is_root ? registry_closure(m) : NULL;
-		if (closure && holds(closure, &module->image))
-			return closure;
-	}
-	return registry_closure(module);
 }
 
 /* RTLD_NEXT: the next definition after the calling image, in the scope it came with. */
@@ -119,6 +162,21 @@ static bool in_process(
 	return context && in_space(context->process, name, version, address, NULL);
 }
 
+/* RTLD_DEFAULT of the program, which goes last: so does what it found. */
+static bool in_process_for_good(
+	const struct dl_face *face, const char *name, const char *version, void **address)
+{
+	if (!in_process(face, name, version, address))
+		return false;
+	registry_lock();
+	bool found = in_process(face, name, version, address); /* it may just have gone */
+	struct umod_module *on = found ? definer(*address) : NULL;
+	if (on)
+		on->pinned = true;
+	registry_unlock();
+	return found;
+}
+
 /* False and no error: ld.so is to be asked. */
 static bool look_up(void *handle, const char *name, const char *version,
 	const void *caller, void **address, struct umod_error *error)
@@ -135,14 +193,16 @@ static bool look_up(void *handle, const char *name, const char *version,
 		struct umod_module *module = dl_caller(caller);
 		return module ? by_default(module, name, version, address,
 					module->space->is_process ? NULL : error)
-			      : in_process(face, name, version, address);
+			      : in_process_for_good(face, name, version, address);
 	}
 	if (is_program(handle))
 		return in_process(face, name, version, address);
 	if (!dl_handle_is_known(handle))
 		return false;
-	if (dl_handle_space(handle))
-		return in_space(dl_handle_space(handle), name, version, address, error);
+	struct umod_namespace *space = dl_handle_space(handle);
+	if (space) /* of dlopen(NULL): for ld.so it is the program, whoever asks */
+		return in_space(space, name, version, address, NULL) ||
+		       in_space(space->context->process, name, version, address, error);
 	return umod_module_symbol(
 		       dl_handle_module(handle), name, version, address, error) == 0;
 }

@@ -6,20 +6,25 @@
  */
 #include "api/dl.h"
 
-static void *answer_dlopen(const char *file, int mode)
+static void *ask_ldso(const char *file, int mode, const void *caller)
 {
-	void *handle;
-	return dl_open(file, mode, __builtin_return_address(0), &handle)
-		       ? handle
-		       : link_real()->open(file, mode);
+	BASE_AUTO_FREE char *path = dl_path_for_ldso(file, caller);
+	return link_real()->open(path ? path : file, mode);
 }
 
+static void *answer_dlopen(const char *file, int mode)
+{
+	void *handle, *caller = __builtin_return_address(0);
+	return dl_open(file, mode, caller, &handle) ? handle
+						    : ask_ldso(file, mode, caller);
+}
+
+/* What goes to ld.so is of its base namespace. */
 static void *answer_dlmopen(Lmid_t id, const char *file, int mode)
 {
-	void *handle;
-	return dl_open_in(id, file, mode, __builtin_return_address(0), &handle)
-		       ? handle
-		       : link_real()->open_in(id, file, mode);
+	void *handle, *caller = __builtin_return_address(0);
+	return dl_open_in(id, file, mode, caller, &handle) ? handle
+							   : ask_ldso(file, mode, caller);
 }
 
 static int answer_dlclose(void *handle)

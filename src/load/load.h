@@ -77,6 +77,12 @@ int load_open(struct load *load, const char *name, const struct find_asker *aske
 	struct umod_module **found);
 /* The root from a descriptor or from bytes. */
 int load_open_source(struct load *load, struct umod_module **found);
+/*
+ * The path of what @name means for the code at @caller: of the host's object of that
+ * name, else of the file that a search finds. Allocated; NULL: there is none, or no
+ * memory.
+ */
+char *load_locate(struct umod_context *context, const char *name, const void *caller);
 void load_item_free(struct load_item *item);
 
 /* ---- admit.c: validate, describe, admit, map of one item ---- */

@@ -187,6 +187,27 @@ int load_open(struct load *load, const char *name, const struct find_asker *aske
 	return result;
 }
 
+char *load_locate(struct umod_context *context, const char *name, const void *caller)
+{
+	struct load load = {
+		.space = context->process, .context = context, .caller = caller
+	};
+	struct find_result file = { .fd = -1 };
+	char *path = NULL;
+	registry_lock();
+	load_set_asker(&load);
+	struct registry_host_object *object = registry_host_by_name(name);
+	if (object) {
+		path = base_strdup(object->path);
+	} else if (find_library(context->find, name, &load.asker, &file, NULL) == 0) {
+		path = file.path;
+		file.path = NULL;
+	}
+	registry_unlock();
+	find_result_clear(&file);
+	return path;
+}
+
 /* ---- from a descriptor, from bytes ---- */
 
 static char *name_of_descriptor(const struct umod_source *source)

@@ -22,6 +22,7 @@ PLUGINS = {
     'opener': (['-DOPENS="libd.so"'], []),
     'closer': (['-DOPENS="libd.so"', '-DCLOSES'], []),
     'selfish': (['-DOPENS="libselfish.so"'], []),
+    'waiter': (['-DWAITS', '-pthread'], []), 'asks': (['-DASKS'], []),
     'leaver': (['-DAT_EXIT'], []), 'storage': (['-DSTORAGE'], []),
     'kinds': (['-DWEAK', '-DPROTECTED', '-DIFUNC'], []),
     'caller': (['-DOPENER'], ['-Wl,--disable-new-dtags', '-Wl,-rpath,$ORIGIN/below']),
@@ -48,6 +49,8 @@ DIFFERENT = {
 ALONE = {
     'many-namespaces': '200 namespaces, 200 globals of their own',
     'fork-meanwhile': '100 children were well, 0 failures',
+    # ld.so takes it for the program alone.
+    'asks-in-namespace': '1111',
     'cut-short': 'open short: a message',
 }
 
@@ -64,7 +67,7 @@ def plugin(out, name, flags=(), links=(), source='plugin.c'):
     compiler = 'c++' if source.endswith('.cc') else 'cc'
     words = [word if word.startswith('-') else out / f'lib{word}.so' for word in links]
     build(compiler, '-shared', '-fPIC', '-O1', '-g', '-Wl,--no-as-needed',
-          f'-DNAME={name}', *flags,
+          '-D_GNU_SOURCE', f'-DNAME={name}', *flags,
           '-o', out / f'lib{name}.so', f'-Wl,-soname,lib{name}.so', '-Wl,-rpath,$ORIGIN',
           HERE / source, *words)
 

@@ -32,7 +32,8 @@ const char *reason(void)
 	static const char *const known[] = { "undefined symbol: ",
 		"cannot open shared object file: No such file or directory",
 		"invalid ELF header", "file too short", "invalid mode for dlopen()",
-		"invalid target namespace", "shared object not open", "version " };
+		"invalid mode parameter", "invalid target namespace",
+		"shared object not open", "version " };
 	static char text[256];
 	const char *message = dlerror();
 	if (!message)

@@ -163,6 +163,12 @@ static void unique(void)
 	close_told(two);
 }
 
+/* Its destructor waits for a thread that opens something. */
+static void waits_at_exit(void)
+{
+	open_told("waiter", RTLD_NOW);
+}
+
 static void exceptions(void)
 {
 	void *one = open_told("cc1", RTLD_NOW), *two = open_told("cc2", RTLD_NOW);
@@ -190,6 +196,7 @@ const struct scenario order_scenarios[] = {
 	{ "left-open", left_open },
 	{ "atexit-of-closed", atexit_of_closed },
 	{ "unique", unique },
+	{ "waits-at-exit", waits_at_exit },
 	{ "exceptions", exceptions },
 	{ NULL, NULL },
 };

@@ -5,8 +5,11 @@
  * else it does.
  */
 #include <dlfcn.h>
+#include <link.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define TEXT_(x)    #x
 #define TEXT(x)     TEXT_(x)
@@ -51,6 +54,14 @@ const char *JOIN(next_of_, NAME)(void)
 	const char *(*next)(void);
 	*(void **)&next = dlsym(RTLD_NEXT, "common");
 	return next ? next() : "none";
+}
+
+/* A name that the program has not. */
+const char *JOIN(a_seen_by_, NAME)(void)
+{
+	const char *(*found)(void);
+	*(void **)&found = dlsym(RTLD_DEFAULT, "who_a");
+	return found ? found() : "none";
 }
 
 const char *JOIN(default_of_, NAME)(void)
@@ -164,6 +175,47 @@ __attribute__((destructor)) static void close_another(void)
 	printf("%s closes: %d\n", TEXT(NAME), dlclose(opened));
 }
 #endif
+#endif
+
+#ifdef WAITS
+static pthread_t thread;
+static pthread_barrier_t at_the_end;
+static void *open_at_the_end(void *unused)
+{
+	pthread_barrier_wait(&at_the_end);
+	void *handle = dlopen("libd.so", RTLD_NOW);
+	printf("at the end: %s\n",
+		handle && dlsym(handle, "who_d") ? "opened" : "failed");
+	return unused;
+}
+__attribute__((constructor)) static void begin(void)
+{
+	pthread_barrier_init(&at_the_end, NULL, 2);
+	pthread_create(&thread, NULL, open_at_the_end, NULL);
+}
+__attribute__((destructor)) static void wait_for_it(void)
+{
+	pthread_barrier_wait(&at_the_end);
+	pthread_join(thread, NULL);
+}
+#endif
+
+#ifdef ASKS
+/* What dlopen(NULL) stands for here: how often it is what it should be. */
+int asks(void)
+{
+	void *all = dlopen(NULL, RTLD_NOW),
+	     *own = dlopen("lib" TEXT(NAME) ".so", RTLD_NOW);
+	struct link_map *first = NULL;
+	Lmid_t here = -2, there = -3;
+	if (!all || !own || dlinfo(all, RTLD_DI_LMID, &here) != 0 ||
+		dlinfo(own, RTLD_DI_LMID, &there) != 0 ||
+		dlinfo(all, RTLD_DI_LINKMAP, &first) != 0)
+		return -1;
+	return 1000 * (dlsym(all, "common") != NULL) + 100 * (here == there) +
+	       10 * (strstr(first->l_name, TEXT(NAME)) != NULL) +
+	       (dlsym(all, "asks") == (void *)asks);
+}
 #endif
 
 #ifdef OPENER

@@ -25,6 +25,48 @@ static void by_default(void)
 	printf("%s\n", say(a, "default_of_a"));
 }
 
+/* ld.so searches as the program started. */
+/* What RTLD_DEFAULT found stays as long as who found it. */
+static void default_keeps(void)
+{
+	void *deep = open_told("deep", RTLD_NOW),
+	     *a = open_told("a", RTLD_NOW | RTLD_GLOBAL);
+	printf("%s\n", say(deep, "a_seen_by_deep"));
+	close_told(a);
+	there("a");
+	close_told(deep);
+	there("a");
+	void *giver = open_told("giver", RTLD_NOW | RTLD_GLOBAL);
+	printf("%d\n", call(RTLD_DEFAULT, "given"));
+	close_told(giver);
+	there("giver");
+}
+
+static void late_library_path(void)
+{
+	char folder[4096];
+	printf("%d\n", dlinfo(open_told("a", RTLD_NOW), RTLD_DI_ORIGIN, folder));
+	setenv("LD_LIBRARY_PATH", folder, 1);
+	setenv("LD_BIND_NOW", "1", 1);
+	printf("%s\n", dlopen("libquiet.so", RTLD_NOW) ? "yes" : reason());
+}
+
+static void asks_in_namespace(void)
+{
+	void *handle = dlmopen(LM_ID_NEWLM, plugin("asks"), RTLD_NOW);
+	printf("%d\n", handle ? call(handle, "asks") : -2);
+}
+
+/* RTLD_DEFAULT of a need: what it came with, in the order of its own binding. */
+static void by_default_of_needs(void)
+{
+	void *b = open_told("b", RTLD_NOW), *a = open_told("a", RTLD_NOW);
+	printf("%s %s\n", say(b, "a_seen_by_b"), say(a, "a_seen_by_c"));
+	printf("%s\n", say(a, "default_of_c"));
+	void *deep = open_told("deep", RTLD_NOW | RTLD_DEEPBIND);
+	printf("%s\n", say(deep, "default_of_deep"));
+}
+
 static void next(void)
 {
 	void *a = open_told("a", RTLD_NOW);
@@ -93,6 +135,7 @@ static void refusals(void)
 	open_told("taker", RTLD_NOW);
 	open_told("a", 0);
 	open_told("a", RTLD_GLOBAL);
+	open_told("a", RTLD_NOW | 0x10000);
 	there("a");
 	void *a = open_told("a", RTLD_NOW);
 	printf("%d %s, then %s\n", dlsym(a, "no_such_name") != NULL, reason(), reason());
@@ -191,6 +234,10 @@ static void cut_short(void)
 const struct scenario symbol_scenarios[] = {
 	{ "interposed", interposed },
 	{ "by-default", by_default },
+	{ "by-default-of-needs", by_default_of_needs },
+	{ "default-keeps", default_keeps },
+	{ "late-library-path", late_library_path },
+	{ "asks-in-namespace", asks_in_namespace },
 	{ "next", next },
 	{ "breadth-first", breadth_first },
 	{ "null-handle", null_handle },
