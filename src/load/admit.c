@@ -220,6 +220,8 @@ int load_admit(struct load *load, struct load_item *item)
 	struct umod_module *module = item->module;
 	const struct elf_view *view = &module->image.view;
 	int result = check_policy(load, module);
+	if (!result && load->convention && item == load->items[0])
+		result = load->convention->admit(load, item);
 	if (result)
 		return result;
 	result = registry_module_enter(module);

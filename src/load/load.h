@@ -37,6 +37,23 @@ struct load_item {
 	bool guarded;
 };
 
+/*
+ * What an entry convention adds to the stages, for the root. A load that has one leaves
+ * the root coming: who asked for it makes it live.
+ */
+struct load;
+struct load_convention {
+	/* In admit, before anything is entered. */
+	int (*admit)(struct load *load, struct load_item *item);
+	/* In bind: a symbol that no scope has; and, before, whether what it imports may
+	 * be used. */
+	bool (*lend)(struct load *load, const struct elf_reference *reference,
+		struct link_definition *definition);
+	int (*imports)(struct load *load);
+	/* At the end of publish, before a line of it runs. */
+	int (*coming)(struct load *load);
+};
+
 struct load {
 	/* the request */
 	struct umod_namespace *space;
@@ -46,6 +63,8 @@ struct load {
 	const void *caller;
 	uint64_t *stage_ns;
 	struct umod_error *error;
+	const struct load_convention *convention; /* NULL: plain */
+	void *data;                               /* of the convention */
 	bool no_resolvers, no_needs; /* fuzzing: run no code, open no other file */
 
 	/* the items, breadth first; items[0] is the root unless it was there already */

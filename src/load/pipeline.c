@@ -109,7 +109,10 @@ static bool in_process(const struct elf_reference *reference,
 static bool last_resort(const struct elf_reference *reference,
 	struct link_definition *definition, void *data)
 {
-	return in_process(reference, definition, ((struct load *)data)->space);
+	struct load *load = data;
+	return (load->convention &&
+		       load->convention->lend(load, reference, definition)) ||
+	       in_process(reference, definition, load->space);
 }
 
 static bool late_last_resort(const struct elf_reference *reference,
@@ -199,6 +202,8 @@ static int do_bind(struct load *load)
 			result = link_check_versions(
 				&module->image, find_needed, module, load->error);
 	}
+	if (!result && load->convention)
+		result = load->convention->imports(load);
 	for (unsigned i = 0; !result && i < load->count; i++) {
 		result = link_bind(&load->order[i]->image, &load->bind, load->error);
 		if (load->order[i]->image.lazy)
@@ -236,6 +241,12 @@ static bool becomes_global(const struct load *load)
 
 static int make_global(struct load *load)
 {
+	if (load->convention) /* what a module needs is no export of it */
+		return link_globals_add(load->space->globals, &load->root->image)
+			       ? base_error(load->error, UMOD_STAGE_PUBLISH, -ENOMEM,
+					 load->root->path,
+					 "no memory for the global scope")
+			       : 0;
 	for (unsigned i = 0; i < load->scope->count; i++)
 		if (link_globals_add(load->space->globals, load->scope->images[i]))
 			return base_error(load->error, UMOD_STAGE_PUBLISH, -ENOMEM,
@@ -252,7 +263,11 @@ static int do_publish(struct load *load)
 	if (result)
 		return result;
 	link_publish_done();
-	return becomes_global(load) ? make_global(load) : 0;
+	if (becomes_global(load))
+		result = make_global(load);
+	if (!result && load->convention)
+		result = load->convention->coming(load);
+	return result;
 }
 
 /* Cannot fail: what an init function does is its own affair. */
@@ -267,7 +282,8 @@ static int do_init(struct load *load)
 			link_run_init(&module->image);
 		}
 		module->image.init_done = true;
-		module->state = UMOD_STATE_LIVE;
+		if (!load->convention || module != load->root)
+			module->state = UMOD_STATE_LIVE;
 	}
 	return 0;
 }

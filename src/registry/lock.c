@@ -1,21 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* The one lock of the registry, held across fork(2), and the numbers of walks. */
+/*
+ * The one lock of the registry, held across fork(2); what threads wait for that need
+ * another to go on; and the numbers of walks.
+ */
 #include "registry/registry.h"
 
 struct registry_statistics registry_statistics;
 
 static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+static unsigned depth; /* how often the thread that holds it took it */
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static uint32_t visits;
 
 void registry_unlock(void)
 {
+	depth--;
 	pthread_mutex_unlock(&lock);
 }
 
 static void take(void)
 {
 	pthread_mutex_lock(&lock);
+	depth++;
 }
 
 /* The child's thread has another number than the owner that the lock remembers: it
@@ -23,6 +30,8 @@ static void take(void)
 static void renew(void)
 {
 	lock = (pthread_mutex_t)PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+	changed = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+	depth = 0;
 }
 
 static void hold_across_fork(void)
@@ -34,6 +43,30 @@ void registry_lock(void)
 {
 	pthread_once(&once, hold_across_fork);
 	take();
+}
+
+bool registry_lock_is_nested(void)
+{
+	return depth > 1;
+}
+
+int registry_wait(uint64_t until_ns)
+{
+	struct timespec until = { .tv_sec = (time_t)(until_ns / 1000000000),
+		.tv_nsec = (long)(until_ns % 1000000000) };
+	if (depth > 1)
+		return -EDEADLK;
+	depth = 0;
+	int result = until_ns == UINT64_MAX ? pthread_cond_wait(&changed, &lock)
+					    : pthread_cond_clockwait(&changed, &lock,
+						      CLOCK_MONOTONIC, &until);
+	depth = 1;
+	return -result;
+}
+
+void registry_wake(void)
+{
+	pthread_cond_broadcast(&changed);
 }
 
 uint32_t registry_next_visit(void)

@@ -128,6 +128,19 @@ static void leave_pending(struct umod_module *module)
 	module->is_pending = false;
 }
 
+static const struct registry_heirs *heirs;
+
+void registry_set_heirs(const struct registry_heirs *to)
+{
+	heirs = to;
+}
+
+void registry_end_space(struct umod_namespace *space)
+{
+	if (space->life)
+		heirs->space(space->life);
+}
+
 static void (*goodbye)(void *object);
 
 void registry_set_goodbye(void (*function)(void *object))
@@ -178,6 +191,8 @@ void registry_module_free(struct umod_module *module)
 		leave_list(module);
 	base_free(module->absolute);
 	base_free(module->path);
+	if (module->life)
+		heirs->module(module->life);
 	if (image->lazy && module->state == UMOD_STATE_GOING)
 		space->lazy_count--;
 	bool holds = entered && !module->host;

@@ -109,6 +109,7 @@ static int set_lent(
 
 static void free_namespace(struct umod_namespace *space)
 {
+	registry_end_space(space);
 	if (space->lent)
 		link_symbol_list_free(space->lent->symbols);
 	base_free(space->lent);

@@ -55,6 +55,7 @@ struct umod_namespace {
 	struct umod_module *first, *last; /* in load order, host objects not */
 	unsigned lazy_count;              /* modules bound lazily */
 	bool has_handle;                  /* dlopen(NULL) gave it out */
+	struct life_space *life;          /* what the life floor keeps; or NULL */
 	struct umod_module *hosts; /* modules that stand for host objects, by next */
 	struct umod_namespace *previous, *next; /* of all namespaces */
 };
@@ -95,7 +96,8 @@ struct umod_module {
 	struct umod_module *previous, *next; /* of its namespace */
 	struct umod_module *next_pending;    /* see registry_pending */
 	bool is_pending;
-	bool has_handle; /* dlopen gave it out: registry_set_goodbye */
+	bool has_handle;   /* dlopen gave it out: registry_set_goodbye */
+	struct life *life; /* of an inserted module; or NULL */
 
 	/* of a search under way, see registry_collect */
 	uint32_t visit;
@@ -114,6 +116,15 @@ static inline struct umod_module *registry_module(const struct link_image *image
 /* ---- lock.c ---- */
 void registry_lock(void);
 void registry_unlock(void);
+/* Whether the calling thread, which holds the lock, took it more than once. */
+bool registry_lock_is_nested(void);
+/*
+ * Gives the lock up until registry_wake, or until base_now_ns is @until_ns (UINT64_MAX:
+ * for as long as it takes), or for no reason. 0, -ETIMEDOUT, or -EDEADLK: it is nested.
+ */
+int registry_wait(uint64_t until_ns);
+/* Something changed that others may wait for. */
+void registry_wake(void);
 /* A number for each walk over modules, for umod_module.visit and link_image.mark. */
 uint32_t registry_next_visit(void);
 
@@ -227,6 +238,13 @@ struct registry_answer {
 	void *address;
 };
 void registry_set_answers(const struct registry_answer *answers);
+/* Frees what the life floor keeps of a module or a namespace that goes. */
+struct registry_heirs {
+	void (*module)(struct life *life);
+	void (*space)(struct life_space *life);
+};
+void registry_set_heirs(const struct registry_heirs *heirs);
+void registry_end_space(struct umod_namespace *space);
 /* @goodbye is told of each module and namespace with has_handle that goes. */
 void registry_set_goodbye(void (*goodbye)(void *object));
 void registry_say_goodbye(void *object);
