@@ -27,7 +27,7 @@ static const uint8_t *reach(const struct elf_bytes *file, const char *name,
 }
 
 static int check_header(const struct elf_object *object, const Elf64_Ehdr *header,
-	struct umod_error *error)
+	bool any, struct umod_error *error)
 {
 	const char *name = object->name;
 	const unsigned char *ident = header->e_ident;
@@ -42,7 +42,8 @@ static int check_header(const struct elf_object *object, const Elf64_Ehdr *heade
 		return fail(-ENOEXEC, name, "its byte order is not little-endian");
 	if (ident[EI_VERSION] != EV_CURRENT || header->e_version != EV_CURRENT)
 		return fail(-ENOEXEC, name, "unknown ELF version");
-	if (header->e_type != ET_REL)
+	if (header->e_type != ET_REL &&
+		!(any && (header->e_type == ET_DYN || header->e_type == ET_EXEC)))
 		return fail(-ENOEXEC, name, "no relocatable object: e_type is %u",
 			header->e_type);
 	switch (header->e_machine) {
@@ -72,7 +73,7 @@ static void read_section(const struct elf_object *object, unsigned index, Elf64_
 static int check_table(const struct elf_object *object, unsigned index,
 	const Elf64_Shdr *section, struct umod_error *error)
 {
-	bool symbols = section->sh_type == SHT_SYMTAB;
+	bool symbols = section->sh_type != SHT_RELA;
 	size_t bytes = symbols ? sizeof(Elf64_Sym) : sizeof(Elf64_Rela);
 	Elf64_Shdr link;
 
@@ -119,6 +120,13 @@ static int check_section(
 			return fail(-ELIBBAD, object->name, "it has two symbol tables");
 		object->symbols_index = index;
 	}
+	if (section.sh_type == SHT_DYNSYM && object->type != ET_REL) {
+		if (object->dynamic_index)
+			return fail(-ELIBBAD, object->name,
+				"it has two tables of dynamic symbols");
+		object->dynamic_index = index;
+		return check_table(object, index, &section, error);
+	}
 	if (section.sh_type == SHT_SYMTAB || section.sh_type == SHT_RELA)
 		return check_table(object, index, &section, error);
 	return 0;
@@ -148,7 +156,7 @@ static int find_names(struct elf_object *object, unsigned index, struct umod_err
 	return 0;
 }
 
-int elf_object_open(struct elf_object *object, const char *name,
+static int open_object(struct elf_object *object, const char *name, bool any,
 	const struct elf_bytes *file, struct umod_error *error)
 {
 	Elf64_Ehdr header;
@@ -169,9 +177,10 @@ int elf_object_open(struct elf_object *object, const char *name,
 			return result;
 		memcpy(&header, bytes, sizeof(header));
 	}
-	result = check_header(object, &header, error);
+	result = check_header(object, &header, any, error);
 	if (result)
 		return result;
+	object->type = header.e_type;
 	object->machine = header.e_machine;
 	object->flags = header.e_flags;
 	object->sections_offset = header.e_shoff;
@@ -186,6 +195,18 @@ int elf_object_open(struct elf_object *object, const char *name,
 	for (unsigned i = 1; i < object->section_count && result == 0; i++)
 		result = check_section(object, i, error);
 	return result;
+}
+
+int elf_object_open(struct elf_object *object, const char *name,
+	const struct elf_bytes *file, struct umod_error *error)
+{
+	return open_object(object, name, false, file, error);
+}
+
+int elf_object_open_any(struct elf_object *object, const char *name,
+	const struct elf_bytes *file, struct umod_error *error)
+{
+	return open_object(object, name, true, file, error);
 }
 
 static void fill(const struct elf_object *object, unsigned index, const Elf64_Shdr *from,
@@ -246,16 +267,16 @@ const uint8_t *elf_object_data(const struct elf_object *object,
 		&result, error);
 }
 
-int elf_object_symbols(const struct elf_object *object, struct elf_symbols *out,
-	struct umod_error *error)
+static int read_symbols(const struct elf_object *object, unsigned index,
+	struct elf_symbols *out, struct umod_error *error)
 {
 	struct elf_section table, strings;
 	int result;
 
 	*out = (struct elf_symbols){ .section_count = object->section_count };
-	if (!object->symbols_index)
+	if (!index)
 		return 0;
-	elf_object_section(object, object->symbols_index, &table);
+	elf_object_section(object, index, &table);
 	elf_object_section(object, table.link, &strings);
 	/* They lie side by side as a rule: one fetch for both. */
 	if (strings.offset == table.offset + table.bytes &&
@@ -277,8 +298,20 @@ int elf_object_symbols(const struct elf_object *object, struct elf_symbols *out,
 	out->first_global = table.info < out->count ? table.info : out->count;
 	out->strings = (const char *)names;
 	out->string_bytes = strings.bytes;
-	out->section_index = object->symbols_index;
+	out->section_index = index;
 	return 0;
+}
+
+int elf_object_symbols(const struct elf_object *object, struct elf_symbols *out,
+	struct umod_error *error)
+{
+	return read_symbols(object, object->symbols_index, out, error);
+}
+
+int elf_object_dynamic_symbols(const struct elf_object *object, struct elf_symbols *out,
+	struct umod_error *error)
+{
+	return read_symbols(object, object->dynamic_index, out, error);
 }
 
 int elf_object_relocations(const struct elf_object *object, unsigned index,

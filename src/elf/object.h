@@ -38,6 +38,7 @@ struct elf_bytes {
 struct elf_object {
 	const char *name; /* for errors; borrowed */
 	struct elf_bytes file;
+	uint16_t type;    /* ET_REL, or what elf_object_open_any let in */
 	uint16_t machine; /* EM_X86_64, EM_AARCH64 or EM_RISCV */
 	uint32_t flags;   /* e_flags */
 	uint64_t sections_offset;
@@ -45,6 +46,7 @@ struct elf_object {
 	const char *names;      /* its section names; names[name_bytes - 1] is NUL */
 	uint64_t name_bytes;
 	unsigned symbols_index; /* of SHT_SYMTAB; 0: none. More than one is refused */
+	unsigned dynamic_index; /* of SHT_DYNSYM; 0: none */
 };
 
 struct elf_section {
@@ -59,6 +61,13 @@ struct elf_section {
  * for a damaged one; or what `fetch` returned.
  */
 int elf_object_open(struct elf_object *object, const char *name,
+	const struct elf_bytes *file, struct umod_error *error);
+
+/*
+ * The same for files of type ET_REL, ET_DYN and ET_EXEC: for what shared objects and
+ * programs say in sections, as relocatable ones do.
+ */
+int elf_object_open_any(struct elf_object *object, const char *name,
 	const struct elf_bytes *file, struct umod_error *error);
 
 /* Reads section header @index, which must be less than section_count. */
@@ -88,6 +97,9 @@ struct elf_symbols {
 
 /* Reads the symbol table; an object without one has no symbols, which is no error. */
 int elf_object_symbols(const struct elf_object *object, struct elf_symbols *out,
+	struct umod_error *error);
+/* The same for the table of dynamic symbols. */
+int elf_object_dynamic_symbols(const struct elf_object *object, struct elf_symbols *out,
 	struct umod_error *error);
 
 /* Symbol @index, which must be less than count. Its fields are as the file has them. */
