@@ -216,7 +216,7 @@ UMOD_EXPORT const char *umod_feature(unsigned index, const char **state)
 		const char *name, *state;
 	} features[] = { { "arch:x86-64", "yes" }, { "arch:aarch64", "no" },
 		{ "arch:riscv64", "no" }, { "shared-objects", "yes" },
-		{ "relocatable-objects", "no" }, { "load-from-path", "yes" },
+		{ "relocatable-objects", "yes" }, { "load-from-path", "yes" },
 		{ "load-from-descriptor", "yes" }, { "load-from-memory", "yes" },
 		{ "namespaces", "unlimited" }, { "lazy-binding", "yes" },
 		{ "deep-binding", "yes" }, { "symbol-versions", "yes" },

@@ -48,7 +48,7 @@ static int check_header(const struct elf_view *view, const Elf64_Ehdr *header,
 		return fail(view, -ENOEXEC, "e_version: %u, not 1", header->e_version);
 	if (header->e_type == ET_REL)
 		return fail(view, -ENOTSUP,
-			"e_type: a relocatable object; this build loads shared objects");
+			"e_type: a relocatable object, which has no segments");
 	if (header->e_type != ET_DYN)
 		return fail(view, -ENOEXEC, "e_type: %u, not a shared object (ET_DYN)%s",
 			header->e_type,

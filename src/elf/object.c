@@ -187,7 +187,7 @@ static int open_object(struct elf_object *object, const char *name, bool any,
 	object->section_count = header.e_shnum;
 	/* More than SHN_LORESERVE sections would stand in section 0: no such module. */
 	if (header.e_shnum == 0)
-		return fail(-ELIBBAD, name, "it has no sections");
+		return fail(-ELIBBAD, name, "a relocatable object without sections");
 	if (!reach(file, name, header.e_shoff,
 		    (uint64_t)header.e_shnum * sizeof(Elf64_Shdr), &result, error))
 		return result;

@@ -8,8 +8,8 @@
  * while the thread that it stopped is changing the set. A chunk's ranges and the top's
  * keys never change once they can be seen: a writer, under the load lock, copies one
  * chunk (or the top, when a chunk splits), stores one pointer, and frees the old copy
- * after base_reader_wait. Removing only empties the image's slot: it needs no memory, so
- * an unload cannot fail here.
+ * after base_reader_wait. Removing only empties the image's slot, and shrinking only
+ * stores a smaller size: they need no memory, so an unload cannot fail here.
  */
 #include "link/publish.h"
 
@@ -24,7 +24,7 @@ struct retired {
 };
 
 struct range {
-	uintptr_t bytes;
+	_Atomic uintptr_t bytes;
 	_Atomic(struct link_image *) image; /* NULL: removed */
 };
 
@@ -122,8 +122,9 @@ struct link_image *link_address_find(uintptr_t address)
 		return NULL;
 	unsigned at = search(chunk->starts, CHUNK_BITS, address);
 	/* Below the first start the difference is huge. */
-	return address - chunk->starts[at] < chunk->ranges[at].bytes ? image_at(chunk, at)
-								     : NULL;
+	uintptr_t bytes =
+		atomic_load_explicit(&chunk->ranges[at].bytes, memory_order_relaxed);
+	return address - chunk->starts[at] < bytes ? image_at(chunk, at) : NULL;
 }
 
 /* The first range that is there and starts above @after; its bounds may be wanted. */
@@ -385,14 +386,34 @@ static void pack(const struct top *old)
 	publish_top(top);
 }
 
+/* Where @image is; false: nowhere. */
+static bool find_place(const struct top *top, const struct link_image *image,
+	struct chunk **chunk, unsigned *at)
+{
+	if (!top)
+		return false;
+	*chunk = chunk_at(top, search(top->keys, top->bits, image->start));
+	*at = search((*chunk)->starts, CHUNK_BITS, image->start);
+	return (*chunk)->starts[*at] == image->start && image_at(*chunk, *at) == image;
+}
+
+void link_address_shrink(struct link_image *image, uintptr_t end)
+{
+	struct chunk *chunk;
+	unsigned at;
+	image->end = end;
+	if (find_place(
+		    atomic_load_explicit(&set, memory_order_relaxed), image, &chunk, &at))
+		atomic_store_explicit(&chunk->ranges[at].bytes, end - image->start,
+			memory_order_relaxed);
+}
+
 void link_address_remove(struct link_image *image)
 {
 	struct top *top = atomic_load_explicit(&set, memory_order_relaxed);
-	if (!top)
-		return;
-	struct chunk *chunk = chunk_at(top, search(top->keys, top->bits, image->start));
-	unsigned at = search(chunk->starts, CHUNK_BITS, image->start);
-	if (chunk->starts[at] != image->start || image_at(chunk, at) != image)
+	struct chunk *chunk;
+	unsigned at;
+	if (!find_place(top, image, &chunk, &at))
 		return;
 	atomic_store_explicit(&chunk->ranges[at].image, NULL, memory_order_release);
 	chunk->live--;

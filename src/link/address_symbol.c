@@ -20,15 +20,20 @@ struct place {
 	uint32_t value, symbol;
 };
 
-/* What may name an address: a definition that others can see, as for dladdr(3). */
+/*
+ * What may name an address: a definition that others can see, as for dladdr(3). Of a
+ * relocatable object all, since it has no table of such alone.
+ */
 static bool names_address(const struct elf_view *view, const Elf64_Sym *symbol)
 {
 	unsigned type = ELF64_ST_TYPE(symbol->st_info);
 	unsigned visibility = ELF64_ST_VISIBILITY(symbol->st_other);
 	return symbol->st_shndx != SHN_UNDEF && symbol->st_shndx != SHN_ABS &&
 	       type != STT_TLS && type != STT_SECTION && type != STT_FILE &&
-	       ELF64_ST_BIND(symbol->st_info) != STB_LOCAL && visibility != STV_HIDDEN &&
-	       visibility != STV_INTERNAL && symbol->st_name < view->string_bytes;
+	       symbol->st_name < view->string_bytes &&
+	       (view->type == ET_REL ||
+		       (ELF64_ST_BIND(symbol->st_info) != STB_LOCAL &&
+			       visibility != STV_HIDDEN && visibility != STV_INTERNAL));
 }
 
 static uint64_t symbol_bytes(const Elf64_Sym *symbol)

@@ -5,6 +5,7 @@
  * checked to lie in a writable segment.
  */
 #include "link/bind.h"
+#include "link/object/object.h"
 
 static uint32_t depend_marks; /* last one given out; under the load lock */
 
@@ -406,7 +407,7 @@ static int apply_all(struct link_binder *b, const Elf64_Rela *rela, uint64_t cou
 
 /* ---- whole images ---- */
 
-static void start(struct link_binder *b, struct link_image *image,
+void link_binder_start(struct link_binder *b, struct link_image *image,
 	const struct link_bind_options *options, struct umod_error *error)
 {
 	*b = (struct link_binder){ .image = image,
@@ -442,7 +443,9 @@ int link_bind(struct link_image *image, const struct link_bind_options *options,
 	struct umod_error *error)
 {
 	struct link_binder b;
-	start(&b, image, options, error);
+	if (image->object)
+		return link_object_bind(image, options, error);
+	link_binder_start(&b, image, options, error);
 	int result = link_resolve_begin(&b);
 	if (!result)
 		result = apply(&b);
@@ -463,7 +466,7 @@ int link_bind_ifuncs(struct link_image *image, const struct link_bind_options *o
 {
 	struct link_binder b;
 	int result = 0;
-	start(&b, image, options, error);
+	link_binder_start(&b, image, options, error);
 	for (unsigned i = 0; !result && i < image->deferred_count; i++) {
 		const struct link_deferred *deferred = &image->deferred[i];
 		const struct link_definition *d = &deferred->definition;
@@ -517,6 +520,7 @@ void link_relocate_dynamic(struct link_image *image)
 
 void link_bind_clear(struct link_image *image)
 {
+	link_object_free(image);
 	base_free(image->deferred);
 	image->deferred = NULL;
 	image->deferred_count = image->deferred_capacity = 0;

@@ -121,6 +121,8 @@ static inline enum link_reloc link_reloc_kind(uint32_t type)
 }
 
 /* ---- bind.c ---- */
+void link_binder_start(struct link_binder *binder, struct link_image *image,
+	const struct link_bind_options *options, struct umod_error *error);
 /* Tells of the relocation @rela, its symbol and its image that @what; returns @code. */
 int link_reloc_failed(const struct link_binder *binder, const Elf64_Rela *rela, int code,
 	const char *what);

@@ -157,7 +157,9 @@ void link_debugger_add(struct link_image *image)
 	image->map = (struct link_map){
 		.l_addr = image->bias,
 		.l_name = (char *)image->path,
-		.l_ld = (void *)(image->bias + image->view.dynamic_vaddr),
+		.l_ld = image->view.dynamic_bytes
+				? (void *)(image->bias + image->view.dynamic_vaddr)
+				: NULL,
 		.l_prev = last ? &last->map : NULL,
 	};
 	image->shown.start = image->start;

@@ -19,6 +19,7 @@
 
 struct link_scope;
 struct link_arena_slot;
+struct link_object;
 
 /* Where the memory of an image comes from. */
 enum link_home {
@@ -48,9 +49,12 @@ struct link_image {
 	uintptr_t bias;       /* address - vaddr */
 	uintptr_t start, end; /* [start, end) reserved */
 	struct link_arena_slot *slot;
-	uint64_t file_view_bytes; /* mapped from start on while the file is validated */
-	bool text_ready;          /* text is executable already */
-	bool global_unique;       /* a unique symbol of it is in use by others */
+	uint64_t file_view_bytes;   /* mapped from start on while the file is validated */
+	bool text_ready;            /* text is executable already */
+	bool seals_late;            /* relro only by link_object_settle */
+	struct link_object *object; /* a relocatable one's, while it is linked */
+	uintptr_t init_start; /* what goes after init lies from here on; 0: nothing */
+	bool global_unique;   /* a unique symbol of it is in use by others */
 
 	/* lookups */
 	const struct link_substitute *substitutes; /* sorted by symbol index */
@@ -111,8 +115,16 @@ int link_map_file(struct link_image *image, const struct link_map_options *optio
  */
 int link_map_segments(struct link_image *image, const struct link_map_options *options,
 	struct umod_error *error);
+/*
+ * Memory for an image whose view says how much, readable, writable and zeroed; nothing is
+ * copied there. @low: below 2 GiB. Undone by link_unmap. -ENOMEM.
+ */
+int link_map_memory(struct link_image *image, const struct link_map_options *options,
+	bool low, struct umod_error *error);
 /* Frees the memory of an image. A half-mapped or unmapped image is fine. */
 void link_unmap(struct link_image *image);
+/* Gives memory from @start, at a page, to its end back. Cannot fail. */
+void link_unmap_tail(struct link_image *image, uintptr_t start);
 /* Makes text executable now, so that resolvers can run before link_protect. */
 int link_protect_text(struct link_image *image, struct umod_error *error);
 /* Final permissions: text executable, relro read-only. */

@@ -52,8 +52,8 @@ static void set_place(struct link_image *image, uintptr_t start, enum link_home 
  * Reserves @bytes with @image's alignment, at an address where its first large writable
  * segment starts a huge page if that is asked for.
  */
-static int reserve(struct link_image *image, uint64_t bytes, bool huge, void **out,
-	struct umod_error *error)
+static int reserve(struct link_image *image, uint64_t bytes, bool huge, int flags,
+	void **out, struct umod_error *error)
 {
 	const struct elf_view *view = &image->view;
 	uint64_t align = view->max_align, rest = view->span_start;
@@ -68,7 +68,10 @@ static int reserve(struct link_image *image, uint64_t bytes, bool huge, void **o
 	}
 	void *got;
 	int result = base_sys_mmap(NULL, bytes + align, PROT_NONE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0, &got);
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0, &got);
+	if (result && flags & MAP_32BIT)
+		return map_failed(image, result, "reserving address space below 2 GiB",
+			bytes, error);
 	if (result)
 		return map_failed(image, result, "reserving address space", bytes, error);
 	uintptr_t low = (uintptr_t)got, reserved_end = low + bytes + align;
@@ -111,7 +114,7 @@ int link_map_file(struct link_image *image, const struct link_map_options *optio
 		used = span;
 	bool huge = wants_huge(view, options);
 	if (huge || view->max_align > BASE_PAGE_BYTES) {
-		result = reserve(image, used, huge, &at, error);
+		result = reserve(image, used, huge, 0, &at, error);
 		if (result)
 			return result;
 		flags |= MAP_FIXED;
@@ -252,28 +255,36 @@ static bool fits_arena(
 	       view->max_align == BASE_PAGE_BYTES && !view->text_relocations;
 }
 
-static int map_bytes(struct link_image *image, const struct link_map_options *options,
-	struct umod_error *error)
+int link_map_memory(struct link_image *image, const struct link_map_options *options,
+	bool low, struct umod_error *error)
 {
 	uint64_t span = image->view.span_end - image->view.span_start;
 	void *at;
 	int result;
-	if (fits_arena(&image->view, options)) {
+	if (!low && fits_arena(&image->view, options)) {
 		result = link_arena_allocate(span, &image->slot);
 		if (result)
 			return map_failed(image, result, "an arena slot", span, error);
 		set_place(image, link_arena_address(image->slot), LINK_HOME_ARENA);
-		return fill_from_bytes(image, options->bytes, error);
+		return 0;
 	}
-	result = reserve(image, span, false, &at, error);
+	result = reserve(image, span, false, low ? MAP_32BIT : 0, &at, error);
 	if (result)
 		return result;
 	set_place(image, (uintptr_t)at, LINK_HOME_MEMORY);
 	result = base_sys_mprotect(at, span, PROT_READ | PROT_WRITE);
+	return result ? map_failed(image, result, "memory", span, error) : 0;
+}
+
+static int map_bytes(struct link_image *image, const struct link_map_options *options,
+	struct umod_error *error)
+{
+	int result = link_map_memory(image, options, false, error);
 	if (result)
-		return map_failed(image, result, "memory", span, error);
+		return result;
 	result = fill_from_bytes(image, options->bytes, error);
-	return result ? result : close_gaps(image, error);
+	return result || image->home == LINK_HOME_ARENA ? result
+							: close_gaps(image, error);
 }
 
 int link_map_segments(struct link_image *image, const struct link_map_options *options,
@@ -327,6 +338,21 @@ void link_unmap(struct link_image *image)
 	image->home = LINK_HOME_NONE;
 	image->start = image->end = 0;
 	image->slot = NULL;
+}
+
+void link_unmap_tail(struct link_image *image, uintptr_t start)
+{
+	uint64_t bytes =
+		image->start + image->view.span_end - image->view.span_start - start;
+	if (image->home == LINK_HOME_ARENA) {
+		/* As the data before it, so that it costs no mapping of its own. */
+		madvise((void *)start, bytes, MADV_DONTNEED);
+		mprotect((void *)start, bytes, PROT_READ | PROT_WRITE);
+	} else {
+		base_sys_munmap((void *)start, bytes);
+	}
+	image->end = start;
+	atomic_fetch_sub(&mapped_bytes, bytes);
 }
 
 /* ---- permissions ---- */
@@ -411,13 +437,13 @@ int link_protect(struct link_image *image, struct umod_error *error)
 {
 	const struct elf_view *view = &image->view;
 	if (image->home == LINK_HOME_ARENA) {
-		if (image->text_ready && view->relro_bytes == 0)
+		if (image->text_ready && (view->relro_bytes == 0 || image->seals_late))
 			return 0;
 		image->text_ready = true;
-		return protect_arena(image, true, error);
+		return protect_arena(image, !image->seals_late, error);
 	}
 	int result = link_protect_text(image, error);
-	if (result || view->relro_bytes == 0)
+	if (result || view->relro_bytes == 0 || image->seals_late)
 		return result;
 	return protect_range(image, view->relro_vaddr,
 		view->relro_vaddr + view->relro_bytes, PROT_READ, error);

@@ -18,6 +18,11 @@
 int link_address_insert(struct link_image *image);
 /* Takes it out, if it is in. Cannot fail; the caller waits for readers. */
 void link_address_remove(struct link_image *image);
+/*
+ * What is entered ends at @end from now on, and so does the image. Cannot fail; the
+ * caller waits for readers before the rest goes.
+ */
+void link_address_shrink(struct link_image *image, uintptr_t end);
 /* Frees what inserting and removing replaced; after base_reader_wait. */
 void link_address_reclaim(void);
 bool link_address_wants_reclaim(void); /* there is much of it */

@@ -498,6 +498,8 @@ static int look_up(struct link_binder *b, uint32_t index, const Elf64_Sym *symbo
 						 : base_gnu_hash(name, length),
 		.version = version ? version->id : 0,
 		.version_hidden = version && version->hidden_need,
+		/* An object means what it would have been linked with. */
+		.newest = view->type == ET_REL,
 	};
 	if (!b->lazily) /* many threads at once, without the lock */
 		b->image->lookups_done++;

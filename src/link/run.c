@@ -4,6 +4,7 @@
  * Termination Functions"). The order among images, and whether at all, is the caller's.
  */
 #include "link/link.h"
+#include "link/object/object.h"
 
 #include <unistd.h>
 
@@ -64,4 +65,6 @@ void link_run_fini(struct link_image *image)
 	}
 	if (view->fini_vaddr)
 		call_fini(image->bias + view->fini_vaddr);
+	/* A shared object's own start-up code does this, as the first of fini_array. */
+	link_object_finalize(image);
 }

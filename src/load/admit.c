@@ -19,7 +19,8 @@ static int get_bytes(struct load *load, struct load_item *item)
 		item->bytes = item->buffer;
 		return 0;
 	}
-	if (item->file_bytes > load->context->arena_limit_bytes) {
+	if (item->file_bytes > load->context->arena_limit_bytes &&
+		!link_object_is(item->head, item->head_bytes)) {
 		int result = link_map_file(image, &options, &item->bytes, load->error);
 		if (result)
 			return result;
@@ -82,9 +83,14 @@ static int read_headers(struct load *load, struct load_item *item)
 int load_validate(struct load *load, struct load_item *item)
 {
 	struct link_image *image = &item->module->image;
-	int result = read_headers(load, item);
+	const uint8_t *head = item->buffer ? item->buffer : item->head;
+	bool is_object = link_object_is(head, item->head_bytes);
+	int result = is_object ? 0 : read_headers(load, item);
 	if (!result)
 		result = get_bytes(load, item);
+	if (!result && is_object)
+		return link_object_open(
+			image, item->bytes, item->file_bytes, load->error);
 	if (!result)
 		result = elf_view_tables(
 			&image->view, item->bytes, item->file_bytes, false, load->error);
@@ -246,7 +252,10 @@ int load_map(struct load *load, struct load_item *item)
 		.file_bytes = item->file_bytes,
 		.arena_limit_bytes = load->context->arena_limit_bytes,
 		.huge_pages = load->context->huge_pages };
-	int result = link_map_segments(image, &options, load->error);
+	const struct link_object_offer *offer =
+		item == load->items[0] ? &load->offer : NULL;
+	int result = image->object ? link_object_map(image, &options, offer, load->error)
+				   : link_map_segments(image, &options, load->error);
 	if (result)
 		return result;
 	image->map.l_ld = (void *)image->view.dynamic;
@@ -261,6 +270,9 @@ int load_map(struct load *load, struct load_item *item)
 	if (item->fd >= 0 && item->fd_is_ours)
 		base_sys_close(item->fd);
 	item->fd = -1;
+	/* The relocations of an object lie in its file alone. */
+	if (image->object)
+		return 0;
 	base_free(item->buffer);
 	item->buffer = NULL;
 	item->bytes = NULL;

@@ -14,6 +14,7 @@
 #ifndef UMOD_LOAD_H
 #define UMOD_LOAD_H
 
+#include "link/object/object.h"
 #include "registry/registry.h"
 
 /* One new module on its way. */
@@ -39,7 +40,7 @@ struct load_item {
 
 /*
  * What an entry convention adds to the stages, for the root. A load that has one leaves
- * the root coming: who asked for it makes it live.
+ * the root coming: who asked for it makes it live, and calls link_object_settle.
  */
 struct load;
 struct load_convention {
@@ -65,6 +66,9 @@ struct load {
 	struct umod_error *error;
 	const struct load_convention *convention; /* NULL: plain */
 	void *data;                               /* of the convention */
+	/* What the root offers if it is a relocatable object; set by convention->admit.
+	 */
+	struct link_object_offer offer;
 	bool no_resolvers, no_needs; /* fuzzing: run no code, open no other file */
 
 	/* the items, breadth first; items[0] is the root unless it was there already */

@@ -288,6 +288,20 @@ static int do_init(struct load *load)
 	return 0;
 }
 
+/*
+ * Cannot fail: init cannot be undone. Modules that did not run wait for start_late, and
+ * the root of a convention for whoever makes it live.
+ */
+static int do_settle(struct load *load)
+{
+	for (unsigned i = 0; i < load->count; i++) {
+		struct umod_module *module = load->order[i];
+		if (!module->no_init && !(load->convention && module == load->root))
+			link_object_settle(&module->image);
+	}
+	return 0;
+}
+
 static int do_live(struct load *load)
 {
 	for (unsigned i = 0; i < load->count; i++) {
@@ -329,6 +343,7 @@ static const struct {
 	{ UMOD_STAGE_PROTECT, do_protect },
 	{ UMOD_STAGE_PUBLISH, do_publish },
 	{ UMOD_STAGE_INIT, do_init },
+	{ UMOD_STAGE_SETTLE, do_settle },
 	{ UMOD_STAGE_LIVE, do_live },
 };
 
@@ -391,6 +406,7 @@ static void start_late(struct link_scope *closure)
 		module->no_init = false;
 		base_trace(BASE_TRACE_INIT, "%s: init", module->path);
 		link_run_init(&module->image);
+		link_object_settle(&module->image);
 	}
 }
 
@@ -440,8 +456,11 @@ int load_run(struct load *load)
 		load->root->is_root = true;
 		atomic_fetch_add(&load->root->references, 1);
 	}
-	for (unsigned i = 0; i < load->count; i++)
+	for (unsigned i = 0; i < load->count; i++) {
+		if (load->items[i]->module)
+			link_object_free(&load->items[i]->module->image);
 		load_item_free(load->items[i]);
+	}
 	base_free(load->items);
 	base_free(load->order);
 	link_scope_unref(load->scope);

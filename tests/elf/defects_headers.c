@@ -33,7 +33,7 @@ static const struct defect headers[] = {
 	{ "e_type", "an executable", DEFECT_AT(t.ehdr.e_type), ET_EXEC, REFUSED,
 		"e_type" },
 	{ "e_type", "a relocatable object", DEFECT_AT(t.ehdr.e_type), ET_REL, REFUSED,
-		"e_type: a relocatable" },
+		"a relocatable object" },
 	{ "e_type", "a core dump", DEFECT_AT(t.ehdr.e_type), ET_CORE, REFUSED, "e_type" },
 	{ "e_type", "unknown", DEFECT_AT(t.ehdr.e_type), 0xfe55, REFUSED, "e_type" },
 	{ "e_machine", "another processor", DEFECT_AT(t.ehdr.e_machine), EM_AARCH64,
