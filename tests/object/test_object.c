@@ -1,103 +1,215 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Relocatable objects through the public interface: each fixture in each code model, by
- * gcc and clang, is loaded, called, looked up and unloaded.
+ * Relocatable objects in C, through the public interface: each fixture in each code
+ * model, by gcc and clang, is loaded, called, looked up and unloaded.
  */
-#include "test.h"
+#include "object_test.h"
 
-#include <umod/umod.h>
-
+#include <dlfcn.h>
 #include <fcntl.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-static struct umod_context *context;
+#define MODELS(c)                                                             \
+	c "-pic", c "-pie", c "-nopic", c "-large", c "-kernel", c "-common", \
+		c "-sections", c "-o0"
+static const char *const models[] = { MODELS("gcc"), MODELS("clang"), "partial", NULL };
 
-static struct umod_namespace *space(void)
+static void call_basic(struct umod_module *module)
 {
-	struct umod_error error = { 0 };
-	if (!context && umod_context_new(NULL, &context, &error))
-		abort();
-	return umod_context_process_namespace(context);
-}
-
-static const char *built(const char *name)
-{
-	static char path[4096];
-	const char *directory = getenv("UMOD_TEST_FIXTURES");
-	snprintf(path, sizeof(path), "%s/%s", directory ? directory : ".", name);
-	return path;
-}
-
-static struct umod_module *load(const char *name)
-{
-	struct umod_module *module = NULL;
-	struct umod_error error = { 0 };
-	if (umod_load(space(), built(name), NULL, &module, &error))
-		FAIL("%s: %s: %s", name, umod_stage_name(error.stage), error.message);
-	return module;
-}
-
-static void *find(struct umod_module *module, const char *name)
-{
-	struct umod_error error = { 0 };
-	void *address = NULL;
-	if (umod_module_symbol(module, name, NULL, &address, &error))
-		FAIL("%s: %s", name, error.message);
-	return address;
-}
-
-static void unload(struct umod_module *module)
-{
-	struct umod_error error = { 0 };
-	if (umod_module_unref(module, &error))
-		FAIL("stays: %s", error.message);
-}
-
-static void try_basic(const char *name)
-{
-	struct umod_module *module = load(name);
+	static const int results[] = { 5, 5, 11, 9, 1, 77, -1 };
 	char text[32] = "";
+	int (*format)(char *, size_t, int) =
+		(int (*)(char *, size_t, int))object_find(module, "basic_text");
+	void *(*function)(void) = (void *(*)(void))object_find(module, "basic_function");
+	int *sealed = object_find(module, "basic_sealed");
+	int *value = object_find(module, "basic_value");
+	int **pointer = object_find(module, "basic_pointer");
+	REQUIRE(format && function && sealed && value && pointer);
+	for (int i = 0; i < 7; i++)
+		CHECK_INT(object_call(module, "basic_run", i), results[i]);
+	for (int i = 0; i < 4; i++)
+		CHECK_INT(object_call(module, "basic_order", i), i + 1);
+	CHECK_INT(object_call(module, "basic_sort", 0), 123);
+	CHECK_INT(format(text, sizeof(text), 2), 5);
+	CHECK_STR(text, "two 7");
+	CHECK(function() == object_find(module, "basic_sort"));
+	CHECK_INT(*sealed, 42);
+	CHECK(*pointer == value);
+}
+
+static void check_address(struct umod_module *module)
+{
+	struct umod_module_info info = { .size_bytes = sizeof(info) };
+	void *sort = object_find(module, "basic_sort");
+	struct umod_address_info found;
+	umod_module_info_get(module, &info);
+	REQUIRE_INT(umod_address_symbol((char *)sort + 1, &found), 0);
+	CHECK_STR(found.symbol, "basic_sort");
+	CHECK(found.symbol_start == (uintptr_t)sort);
+	CHECK(info.start <= (uintptr_t)sort && (uintptr_t)sort < info.end);
+}
+
+static void try_basic(const char *path, const char *variant)
+{
+	struct umod_module *module = object_load(path, 0);
 	int report = 0;
 	if (!module)
 		return;
-	int (*run)(int) = (int (*)(int))find(module, "basic_run");
-	int (*order)(int) = (int (*)(int))find(module, "basic_order");
-	int (*sort)(void) = (int (*)(void))find(module, "basic_sort");
-	int (*format)(char *, size_t, int) =
-		(int (*)(char *, size_t, int))find(module, "basic_text");
-	void *(*function)(void) = (void *(*)(void))find(module, "basic_function");
-	void (*set_report)(int *) = (void (*)(int *))find(module, "basic_report");
-	int *sealed = find(module, "basic_sealed");
-	if (!run || !order || !sort || !format || !function || !set_report || !sealed)
-		return;
-	static const int results[] = { 5, 5, 11, 9, 1, 77, -1 };
-	for (int i = 0; i < 7; i++)
-		CHECK_INT(run(i), results[i]);
-	for (int i = 0; i < 4; i++)
-		CHECK_INT(order(i), i + 1);
-	CHECK_INT(sort(), 123);
-	CHECK_INT(format(text, sizeof(text), 2), 5);
-	CHECK_STR(text, "two 7");
-	CHECK(function() == (void *)sort);
-	CHECK_INT(*sealed, 42);
-	set_report(&report);
-	unload(module);
+	void (*set_report)(int *) = (void (*)(int *))object_find(module, "basic_report");
+	call_basic(module);
+	check_address(module);
+	if (set_report)
+		set_report(&report);
+	object_unload(module);
 	CHECK_INT(report, 1);
 }
 
 TEST(basic)
 {
-	static const char *const variants[] = { "gcc-pic", "gcc-pie", "gcc-nopic",
-		"gcc-large", "gcc-kernel", "gcc-common", "gcc-sections", "gcc-o0",
-		"clang-pic", "clang-pie", "clang-nopic", "clang-large", "clang-kernel",
-		"clang-common", "clang-sections", "clang-o0" };
-	for (unsigned i = 0; i < sizeof(variants) / sizeof(*variants); i++) {
-		char name[64];
-		snprintf(name, sizeof(name), "basic-%s.o", variants[i]);
-		if (access(built(name), R_OK) == 0)
-			try_basic(name);
-		else
-			printf("# no %s\n", name);
+	object_each("basic", models, try_basic);
+}
+
+/* Another module binds to it: functions and data. */
+static void try_user(const char *path, const char *variant)
+{
+	static const char *const providers[] = { "gcc-pic", "gcc-nopic", "clang-large" };
+	for (unsigned i = 0; i < 3; i++) {
+		const char *provider = object_variant("basic", providers[i]);
+		struct umod_error error = { 0 };
+		if (!provider)
+			continue;
+		struct umod_module *basic = object_load(provider, UMOD_LOAD_GLOBAL);
+		REQUIRE(basic);
+		struct umod_module *user = object_load(path, 0);
+		if (user) {
+			void *(*address)(void) =
+				(void *(*)(void))object_find(user, "user_address");
+			CHECK_INT(object_call(user, "user_run", 2), 11 + 7 + 7);
+			CHECK(address && address() == object_find(basic, "basic_value"));
+			CHECK_INT(umod_module_unref(basic, &error), 1);
+			object_unload(user);
+		} else {
+			object_unload(basic);
+		}
+	}
+}
+
+TEST(bound_to_another)
+{
+	static const char *const variants[] = { "gcc-pic", "gcc-large", "clang-pic",
+		"clang-large", NULL };
+	object_each("user", variants, try_user);
+}
+
+static void try_ifunc(const char *path, const char *variant)
+{
+	struct umod_module *module = object_load(path, 0);
+	if (!module)
+		return;
+	int (*function)(int) = (int (*)(int))object_find(module, "ifunc_global");
+	int (**pointer)(int) = (int (**)(int))object_find(module, "ifunc_pointer");
+	int first = object_call(module, "ifunc_run", 5);
+	CHECK(first >= 1009 && first < 1020);
+	CHECK(function && function(1) >= 1001);
+	CHECK(pointer && (*pointer)(1) >= 1001);
+	object_unload(module);
+}
+
+TEST(indirect_functions)
+{
+	object_each("ifunc", models, try_ifunc);
+}
+
+/* Descriptors and bytes, as paths. */
+TEST(sources)
+{
+	static char bytes[1 << 20];
+	const char *path = object_variant("basic", "gcc-pic");
+	struct umod_source source = { sizeof(source), .path = "/nowhere/basic.o" };
+	struct umod_error error = { 0 };
+	struct umod_module *module;
+	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	REQUIRE(fd >= 0);
+	source.buffer_bytes = (size_t)read(fd, bytes, sizeof(bytes));
+	source.buffer = bytes;
+	REQUIRE_INT(umod_load_source(object_space(), &source, NULL, &module, &error), 0);
+	memset(bytes, 0, sizeof(bytes));
+	call_basic(module);
+	object_unload(module);
+	source.path = NULL;
+	source.buffer = NULL;
+	source.has_descriptor = true;
+	source.descriptor = fd;
+	REQUIRE_INT(umod_load_source(object_space(), &source, NULL, &module, &error), 0);
+	call_basic(module);
+	struct umod_module *again = NULL;
+	REQUIRE_INT(umod_load(object_space(), path, NULL, &again, &error), 0);
+	CHECK(again == module);
+	CHECK_INT(umod_module_unref(again, NULL), 1);
+	object_unload(module);
+	close(fd);
+}
+
+/* What init alone needs is gone; what is read-only after init cannot be written. */
+static bool has_address(uintptr_t address, char *protection)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[512];
+	bool found = false;
+	while (maps && !found && fgets(line, sizeof(line), maps)) {
+		uintptr_t start, end;
+		found = sscanf(line, "%lx-%lx %4s", &start, &end, protection) == 3 &&
+			address >= start && address < end;
+	}
+	if (maps)
+		fclose(maps);
+	return found;
+}
+
+TEST(after_init)
+{
+	const char *path = object_variant("basic", "gcc-pic");
+	struct umod_module_info info = { .size_bytes = sizeof(info) }, later = info;
+	char protection[8];
+	REQUIRE(path);
+	object_arenas = false;
+	struct umod_module *module = object_load(path, UMOD_LOAD_NO_INIT);
+	REQUIRE(module);
+	umod_module_info_get(module, &info);
+	int *sealed = object_find(module, "basic_sealed");
+	REQUIRE(sealed && has_address((uintptr_t)sealed, protection));
+	CHECK_STR(protection, "rw-p");
+	CHECK_INT(*sealed, 1);
+	struct umod_module *again = object_load(path, 0);
+	CHECK(again == module);
+	umod_module_info_get(module, &later);
+	CHECK_INT(*sealed, 42);
+	CHECK(has_address((uintptr_t)sealed, protection));
+	CHECK_STR(protection, "r--p");
+	CHECK(later.start == info.start && later.end < info.end);
+	struct umod_address_info found;
+	CHECK(umod_address_module((void *)later.end, &found) != 0);
+	CHECK(umod_address_module((void *)(later.end - 1), &found) == 0);
+	CHECK_INT(umod_module_unref(again, NULL), 1);
+	object_unload(module);
+	CHECK(!has_address(later.start, protection));
+}
+
+TEST(never_writable_and_executable)
+{
+	const char *path = object_variant("basic", "gcc-pic");
+	REQUIRE(path);
+	for (unsigned i = 0; i < 2; i++) {
+		object_arenas = i;
+		struct umod_module_info info = { .size_bytes = sizeof(info) };
+		struct umod_module *module = object_load(path, 0);
+		char protection[8] = "";
+		REQUIRE(module);
+		umod_module_info_get(module, &info);
+		for (uintptr_t at = info.start; at < info.end; at += 4096)
+			CHECK(has_address(at, protection) && strcmp(protection, "rwxp"));
+		CHECK(has_address(
+			(uintptr_t)object_find(module, "basic_run"), protection));
+		CHECK_STR(protection, "r-xp");
+		object_unload(module);
 	}
 }

@@ -134,8 +134,12 @@ static int scan_tls(struct object_place *place, const Elf64_Rela *rela, enum nee
 		object->needs_static_tls = true;
 		return 0;
 	}
-	if (need == NEED_TLS && symbol->kind == OBJECT_TLS)
-		return 0;
+	if (need == NEED_TLS)
+		return symbol->kind == OBJECT_TLS
+			       ? 0
+			       : scan_failed(place, rela, -ELIBBAD,
+					 "local-dynamic access to a variable that "
+					 "another object defines");
 	struct object_tls *tls = object_tls_of(object, index);
 	if (!tls)
 		return scan_failed(place, rela, -ENOMEM, "no memory");

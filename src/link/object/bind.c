@@ -166,6 +166,12 @@ static int resolve(struct link_binder *b)
 				ahead[k].r_info = ELF64_R_INFO((uint64_t)i + k + 1, 0);
 			link_look_ahead(b, ahead, n);
 		}
+		if (object->symbols[object->undefined[i]].is_tls_getter) {
+			definition = (struct link_definition){ .image = b->image,
+				.address = (void *)link_tls_get_addr };
+			result = set_symbol(b, object->undefined[i], &definition);
+			continue;
+		}
 		result = link_resolve(b, i + 1, false, &definition);
 		if (!result)
 			result = set_symbol(b, object->undefined[i], &definition);
@@ -307,6 +313,9 @@ static int fill_tls(struct link_binder *b)
 		result = link_tls_make_static(image, b->error);
 	for (unsigned i = 0; !result && i < object->tls_count; i++)
 		result = fill_tls_words(b, &object->tls[i]);
+	if (!result && object->module_pair && !image->tls_id)
+		return base_error(b->error, UMOD_STAGE_BIND, -ELIBBAD, image->path,
+			"local-dynamic code, but no thread-local storage of its own");
 	if (!result && object->module_pair) {
 		uint8_t *at = (uint8_t *)(image->bias +
 					  word_vaddr(object, object->module_pair));

@@ -52,12 +52,13 @@ struct object_symbol {
 	uint16_t section;
 	uint8_t kind; /* enum object_kind */
 	uint8_t needs;
-	bool is_ifunc : 1;    /* of this object */
-	bool is_function : 1; /* a stub can stand for its address */
-	bool is_foreign : 1;  /* was undefined */
-	bool is_unique : 1;   /* STB_GNU_UNIQUE: may turn out to be another's */
-	bool is_deferred : 1; /* its word of the GOT waits for a resolver */
-	bool is_named : 1;    /* has a place in the view's symbols */
+	bool is_ifunc : 1;      /* of this object */
+	bool is_function : 1;   /* a stub can stand for its address */
+	bool is_foreign : 1;    /* was undefined */
+	bool is_unique : 1;     /* STB_GNU_UNIQUE: may turn out to be another's */
+	bool is_deferred : 1;   /* its word of the GOT waits for a resolver */
+	bool is_tls_getter : 1; /* __tls_get_addr: ours, whatever the scope has */
+	bool is_named : 1;      /* has a place in the view's symbols */
 };
 
 /* Words of the GOT for a thread-local symbol, from 1; 0: none. */

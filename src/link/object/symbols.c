@@ -91,6 +91,7 @@ static int add_undefined(struct link_object *object, uint32_t index,
 	}
 	symbol->kind = OBJECT_UNDEFINED;
 	symbol->is_foreign = true;
+	symbol->is_tls_getter = strcmp(name, "__tls_get_addr") == 0;
 	object->undefined[object->undefined_count++] = index;
 	return 0;
 }
