@@ -113,9 +113,8 @@ static int show_open(struct request *r, const char *path, int fd)
 
 	error.code = 0;
 	error.message[0] = '\0';
-	index_name_of_path(path, name, sizeof(name));
 	r->info.path = path;
-	r->info.name = name;
+	r->info.name = index_name_of_path(path, name, sizeof(name)) ? name : path;
 	r->info.count = 0;
 	r->info.verified = false;
 	modinfo_print_head(&r->info, &r->show);
@@ -237,12 +236,29 @@ static int show_name(struct request *r, const char *name)
 	return result;
 }
 
+/* A module of umod's: an object or a shared object, "x.o", "x.so", "x.so.1", packed too.
+ */
+static bool is_object_file(const char *name)
+{
+	static const char *const endings[] = { ".o", ".o.gz", ".o.xz", ".o.zst", ".so",
+		".so.gz", ".so.xz", ".so.zst" };
+	const char *slash = strrchr(name, '/');
+	size_t length = strlen(name);
+
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+		size_t bytes = strlen(endings[i]);
+		if (length > bytes && strcmp(name + length - bytes, endings[i]) == 0)
+			return true;
+	}
+	return strstr(slash ? slash : name, ".so.") != NULL;
+}
+
 /* A file if it is one and is called like a module's; else a name. */
 static int show(struct request *r, const char *name)
 {
 	struct stat st;
 
-	if (!index_is_module_file(name, strlen(name)))
+	if (!index_is_module_file(name, strlen(name)) && !is_object_file(name))
 		return show_name(r, name);
 	/* Not to wait for a pipe's writer. */
 	int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK), code = errno;

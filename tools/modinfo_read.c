@@ -96,7 +96,7 @@ static int read_fields(
 	struct elf_object object;
 	struct feature_info section;
 	struct feature_field field;
-	int result = elf_object_open(&object, info->path, bytes, error);
+	int result = elf_object_open_any(&object, info->path, bytes, error);
 
 	if (result == 0)
 		result = feature_info_open(&object, &section, error);
