@@ -66,6 +66,11 @@ char *base_strdup(const char *s);
 char *base_strndup(const char *s, size_t n);
 char *base_printf(const char *format, ...) BASE_PRINTF(1, 2); /* allocated */
 void base_free(void *p);
+/*
+ * Has the pages within @bytes at @start given memory by one call rather than fault by
+ * fault, if there are enough for that to pay. They are about to be written. A hint.
+ */
+void base_populate(void *start, size_t bytes);
 
 /*
  * Makes room for one more in a growing array: *items of @bytes each, @count used,

@@ -7,6 +7,23 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+#define LEAST_PAGES 4 /* fewer are not worth a call */
+
+void base_populate(void *start, size_t bytes)
+{
+	uintptr_t from = base_align_up((uintptr_t)start, BASE_PAGE_BYTES);
+	uintptr_t to = base_align_down((uintptr_t)start + bytes, BASE_PAGE_BYTES);
+	int before = errno;
+
+	if (to > from && to - from >= LEAST_PAGES * BASE_PAGE_BYTES)
+		madvise((void *)from, to - from, MADV_POPULATE_WRITE);
+	errno = before;
+}
 
 static bool refuse(void)
 {

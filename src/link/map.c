@@ -259,7 +259,7 @@ int link_map_memory(struct link_image *image, const struct link_map_options *opt
 	bool low, struct umod_error *error)
 {
 	uint64_t span = image->view.span_end - image->view.span_start;
-	void *at;
+	void *at = NULL;
 	int result;
 	if (!low && fits_arena(&image->view, options)) {
 		result = link_arena_allocate(span, &image->slot);

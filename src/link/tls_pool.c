@@ -226,6 +226,14 @@ static bool is_relro(uintptr_t page)
 	return page >= pool.relro_start && page < pool.relro_end;
 }
 
+/* Back to what it was is an undo, which does not fail by injection. */
+static int protect(void *start, uint64_t bytes, bool writable)
+{
+	if (writable)
+		return base_sys_mprotect(start, bytes, PROT_READ | PROT_WRITE);
+	return mprotect(start, bytes, PROT_READ) ? -errno : 0;
+}
+
 /* The parts of the template's pages that are read-only otherwise. */
 static int set_writable(uintptr_t start, uintptr_t end, bool writable)
 {
@@ -235,8 +243,7 @@ static int set_writable(uintptr_t start, uintptr_t end, bool writable)
 		while (page < end && (!pool.writable || is_relro(page)))
 			page += BASE_PAGE_BYTES;
 		if (page > first)
-			result = base_sys_mprotect((void *)first, page - first,
-				writable ? PROT_READ | PROT_WRITE : PROT_READ);
+			result = protect((void *)first, page - first, writable);
 		if (result && writable)
 			return result;
 		page += BASE_PAGE_BYTES;

@@ -37,6 +37,7 @@ static int get_bytes(struct load *load, struct load_item *item)
 	if (!item->buffer)
 		return base_error(load->error, UMOD_STAGE_VALIDATE, -ENOMEM, image->path,
 			"no memory for its %lu bytes", item->file_bytes);
+	base_populate(item->buffer, item->file_bytes);
 	if (item->head_bytes >= item->file_bytes) {
 		memcpy(item->buffer, item->head, item->file_bytes);
 	} else {
@@ -153,11 +154,10 @@ static int check_policy(struct load *load, const struct umod_module *module)
 }
 
 /* A need is there already, or becomes an item of its own. */
-static int add_need(struct load *load, struct load_item *item, uint64_t offset,
+static int add_need(struct load *load, struct load_item *item, const char *name,
 	enum registry_edge kind, bool optional)
 {
 	struct umod_module *module = item->module, *on = NULL;
-	const char *name = elf_view_string(&module->image.view, offset);
 	char *expanded = NULL;
 	struct umod_error ignored = { 0 }, *error = load->error;
 	unsigned before = load->count;
@@ -209,11 +209,15 @@ static int add_needs(struct load *load, struct load_item *item)
 		for (unsigned i = 0; i < view->dynamic_count; i++) {
 			if (view->dynamic[i].d_tag != kinds[k].tag)
 				continue;
-			int result = add_need(load, item, view->dynamic[i].d_un.d_val,
+			int result = add_need(load, item,
+				elf_view_string(view, view->dynamic[i].d_un.d_val),
 				kinds[k].kind, kinds[k].optional);
 			if (result)
 				return result;
 		}
+	/* What ld would add for an object; a process namespace has it. */
+	if (item->module->image.object && !load->space->is_process)
+		return add_need(load, item, "libc.so.6", REGISTRY_NEED, false);
 	return 0;
 }
 

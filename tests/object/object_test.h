@@ -78,9 +78,9 @@ static inline void object_unload(struct umod_module *module)
 		FAIL("stays: %s", error.message);
 }
 
-/* Refused at @stage with @code and a message that has all of the texts, NULL at the end. */
-static inline void object_refused(const char *path, const char *stage, int code,
-	const char *const *texts)
+/* Refused at @stage with @code and a message with all of the texts, NULL at the end. */
+static inline void object_refused(
+	const char *path, const char *stage, int code, const char *const *texts)
 {
 	struct umod_module *module = NULL;
 	struct umod_error error = { 0 };

@@ -42,13 +42,13 @@ TEST(exceptions_between_objects)
 	struct umod_module *one = object_load(path, 0);
 	struct umod_module *two = object_load(other ? other : path, UMOD_LOAD_PRIVATE);
 	REQUIRE(one && two);
-	int (*catch)(void *, int) = (int (*)(void *, int))object_find(one, "cxx_catch");
-	void *throw = object_find(two, "cxx_throw");
-	REQUIRE(catch && throw);
+	int (*caught)(void *, int) = (int (*)(void *, int))object_find(one, "cxx_catch");
+	void *thrown = object_find(two, "cxx_throw");
+	REQUIRE(caught && thrown);
 	for (unsigned i = 0; i < 3; i++) {
-		CHECK_INT(catch(throw, 1), 42);
-		CHECK_INT(catch(throw, 2), 104);
-		CHECK_INT(catch(throw, 3), 1004);
+		CHECK_INT(caught(thrown, 1), 42);
+		CHECK_INT(caught(thrown, 2), 104);
+		CHECK_INT(caught(thrown, 3), 1004);
 	}
 	object_unload(one);
 	object_unload(two);

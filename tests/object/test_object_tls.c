@@ -49,8 +49,7 @@ static void try_tls_user(const char *path, const char *variant)
 	REQUIRE(tls);
 	struct umod_module *user = object_load(path, 0);
 	if (user) {
-		int *(*where)(void) =
-			(int *(*)(void))object_find(user, "tls_user_where");
+		int *(*where)(void) = (int *(*)(void))object_find(user, "tls_user_where");
 		CHECK_INT(object_call(user, "tls_user_get", 0), 5);
 		CHECK(where && where() == object_find(tls, "tls_value"));
 		CHECK_INT(umod_module_unref(tls, NULL), 1);

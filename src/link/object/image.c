@@ -269,6 +269,7 @@ static int allocate(struct builder *b, char **strings)
 		base_alloc(headers + symbols + hash + b->object->table.string_bytes);
 	if (!block)
 		return -ENOMEM;
+	base_populate(block, headers + symbols + hash + b->object->table.string_bytes);
 	view->phdrs = (void *)block;
 	view->segments = (void *)(view->phdrs + HEADERS_MOST);
 	b->symbols = (void *)(block + headers);
@@ -294,6 +295,7 @@ int object_make_view(struct link_image *image, struct link_object *object,
 	if (!definitions)
 		return base_error(error, UMOD_STAGE_MAP, -ENOMEM, image->path,
 			"no memory for its names");
+	base_populate(definitions, globals * sizeof(*definitions));
 	b.definitions = definitions;
 	gather(&b, offer);
 	b.bucket_count = b.definition_count / 2 + 1;
@@ -315,6 +317,9 @@ int object_make_view(struct link_image *image, struct link_object *object,
 
 static void copy_sections(struct link_image *image, const struct link_object *object)
 {
+	for (unsigned c = 0; c < LINK_OBJECT_CLASSES; c++)
+		base_populate((void *)(image->bias + object->classes[c].vaddr),
+			object->classes[c].file_bytes);
 	for (unsigned i = 0; i < object->file.section_count; i++) {
 		const struct object_section *s = &object->sections[i];
 		if (s->is_loaded && s->data)

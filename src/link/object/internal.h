@@ -89,6 +89,7 @@ struct link_object {
 
 	struct {
 		uint64_t bytes, align, vaddr;
+		uint64_t file_bytes; /* up to here it is filled from the file */
 	} classes[LINK_OBJECT_CLASSES];
 	uint64_t tls_file_bytes, tls_bytes, tls_align;
 	uint64_t tls_vaddr;

@@ -25,8 +25,12 @@ static void place_sections(struct link_object *object)
 		for (unsigned i = 0; i < object->file.section_count; i++) {
 			struct object_section *s = &object->sections[i];
 			bool is_last = s->is_frames || !s->data;
-			if (s->is_loaded && is_last == (pass == 1) && !s->is_tls)
-				s->vaddr = add(object, s->class, s->bytes, s->align);
+			if (!s->is_loaded || is_last != (pass == 1) || s->is_tls)
+				continue;
+			s->vaddr = add(object, s->class, s->bytes, s->align);
+			if (s->data)
+				object->classes[s->class].file_bytes =
+					s->vaddr + s->bytes;
 		}
 }
 

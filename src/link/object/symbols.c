@@ -172,6 +172,7 @@ int object_read_symbols(
 		count - object->table.first_global + 1, sizeof(*object->undefined));
 	if (!object->symbols || !object->undefined)
 		return fail(-ENOMEM, "no memory for its %lu symbols", count);
+	base_populate(object->symbols, count * sizeof(*object->symbols));
 	object->symbols[0].kind = OBJECT_ABSOLUTE;
 	int result = 0;
 	for (uint32_t i = 1; !result && i < count; i++)
