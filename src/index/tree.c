@@ -185,11 +185,15 @@ int index_builtin_info(const struct index_tree *tree, const char *module,
 	if (err)
 		return base_error(
 			error, UMOD_STAGE_OPEN, err, path, "%s", strerror(-err));
-	/* "module.key=value", each ended with a NUL; there is one behind the last too. */
+	/* "module.key=value", each ended with a NUL; there is one behind the last too.
+	 * Another module of that name may follow further on: the first is meant. */
 	for (char *p = bytes; !err && p < bytes + count; p += strlen(p) + 1) {
 		char *key = p + length + 1;
-		if (strncmp(p, name, length) != 0 || p[length] != '.')
+		if (strncmp(p, name, length) != 0 || p[length] != '.') {
+			if (found)
+				break;
 			continue;
+		}
 		found = true;
 		char *value = strchr(key, '=');
 		if (value)

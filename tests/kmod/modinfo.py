@@ -8,6 +8,7 @@ Only Debian's kmod is at hand to be compared with. Where a signature names its k
 identifier kmod shows nothing of it, umod what there is; no Debian kernel has such.
 """
 import json
+import lzma
 import os
 import pathlib
 import random
@@ -108,9 +109,14 @@ def odd_files(tap, modinfo, work):
                   f'exit status of {options}')
 
 
+def unpacked(path):
+    content = pathlib.Path(path).read_bytes()
+    return lzma.decompress(content) if str(path).endswith('.xz') else content
+
+
 def damage(tap, modinfo, path, work, count):
     """Changed bytes: no crash, and a sentence when it fails."""
-    content, rng, bad = pathlib.Path(path).read_bytes(), random.Random(3), []
+    content, rng, bad = unpacked(path), random.Random(3), []
     headers = int.from_bytes(content[40:48], 'little')
     for number in range(count):
         changed = bytearray(content)
