@@ -220,6 +220,7 @@ static void fill(const struct elf_object *object, unsigned index, const Elf64_Sh
 		.link = from->sh_link,
 		.info = from->sh_info,
 		.flags = from->sh_flags,
+		.address = from->sh_addr,
 		.offset = from->sh_offset,
 		.bytes = from->sh_size,
 		.align = from->sh_addralign,

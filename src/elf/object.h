@@ -52,7 +52,7 @@ struct elf_object {
 struct elf_section {
 	const char *name; /* in the object */
 	uint32_t index, type, link, info;
-	uint64_t flags, offset, bytes, align, entry_bytes;
+	uint64_t flags, address, offset, bytes, align, entry_bytes;
 };
 
 /*
