@@ -5,6 +5,39 @@
  */
 #include "load/load.h"
 
+#include <sys/mman.h>
+
+static int guard(struct load *load, struct load_item *item, uint64_t bytes)
+{
+	int result = elf_guard_begin(&item->guard, item->bytes, bytes);
+	item->guarded = result == 0;
+	return result ? base_error(load->error, UMOD_STAGE_VALIDATE, result,
+				item->module->path, "the file cannot be guarded: %s",
+				strerror(-result))
+		      : 0;
+}
+
+/* A large relocatable object is read where it is: it is copied piece by piece. */
+static int map_object(struct load *load, struct load_item *item)
+{
+	uint64_t bytes = base_align_up(item->file_bytes, BASE_PAGE_BYTES);
+	void *at = NULL;
+	int result = base_sys_mmap(NULL, bytes + BASE_PAGE_BYTES, PROT_READ,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, &at);
+	if (!result) {
+		item->mapping = at;
+		item->mapping_bytes = bytes + BASE_PAGE_BYTES;
+		result = base_sys_mmap(at, item->file_bytes, PROT_READ,
+			MAP_PRIVATE | MAP_FIXED | MAP_POPULATE, item->fd, 0, &at);
+	}
+	if (result)
+		return base_error(load->error, UMOD_STAGE_VALIDATE, result,
+			item->module->path, "the file cannot be mapped: %s",
+			strerror(-result));
+	item->bytes = at;
+	return guard(load, item, item->file_bytes);
+}
+
 /*
  * Small files are read whole: what is checked is then what is used, and their images go
  * to an arena. Large ones are mapped where the image will lie.
@@ -20,18 +53,13 @@ static int get_bytes(struct load *load, struct load_item *item)
 		return 0;
 	}
 	if (item->file_bytes > load->context->arena_limit_bytes &&
-		!link_object_is(item->head, item->head_bytes)) {
+		link_object_is(item->head, item->head_bytes))
+		return map_object(load, item);
+	if (item->file_bytes > load->context->arena_limit_bytes) {
 		int result = link_map_file(image, &options, &item->bytes, load->error);
 		if (result)
 			return result;
-		result = elf_guard_begin(
-			&item->guard, item->bytes, image->file_view_bytes);
-		if (result)
-			return base_error(load->error, UMOD_STAGE_VALIDATE, result,
-				image->path, "the file cannot be guarded: %s",
-				strerror(-result));
-		item->guarded = true;
-		return 0;
+		return guard(load, item, image->file_view_bytes);
 	}
 	item->buffer = base_alloc(item->file_bytes + 1);
 	if (!item->buffer)

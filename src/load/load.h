@@ -36,6 +36,9 @@ struct load_item {
 	const uint8_t *bytes;   /* the file's bytes: buffer, or mapped at the image */
 	struct elf_guard guard; /* held from validate to the end of bind */
 	bool guarded;
+	/* A large relocatable object's file, with a page of zeros behind, or NULL. */
+	void *mapping;
+	uint64_t mapping_bytes;
 };
 
 /*

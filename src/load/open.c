@@ -19,6 +19,8 @@ void load_item_free(struct load_item *item)
 {
 	if (item->guarded)
 		elf_guard_end(&item->guard);
+	if (item->mapping)
+		base_sys_munmap(item->mapping, item->mapping_bytes);
 	if (item->fd >= 0 && item->fd_is_ours)
 		base_sys_close(item->fd);
 	base_free(item->head);

@@ -110,12 +110,6 @@ static enum relaxed relaxes(const uint8_t *bytes, const Elf64_Rela *rela)
 	return operand == 0x15 ? RELAX_CALL : operand == 0x25 ? RELAX_JUMP : RELAX_NOT;
 }
 
-/* Definitions that stay in reach, and mean what they say. */
-static bool is_near(const struct object_symbol *symbol)
-{
-	return symbol->kind == OBJECT_HERE && !symbol->is_ifunc && !symbol->is_unique;
-}
-
 static int scan_tls(struct object_place *place, const Elf64_Rela *rela, enum need need)
 {
 	struct link_object *object = place->object;
@@ -157,25 +151,16 @@ static int scan_one(struct object_place *place, const Elf64_Rela *rela)
 	struct object_symbol *symbol = &object->symbols[ELF64_R_SYM(rela->r_info)];
 	if (need < 0)
 		return need;
-	bool is_far = symbol->kind == OBJECT_UNDEFINED || symbol->is_ifunc;
 	switch ((enum need)need) {
 	case NEED_LOW:
 		object->needs_low |= symbol->kind != OBJECT_ABSOLUTE;
-		symbol->needs |= is_far ? OBJECT_NEEDS_STUB : 0;
-		return 0;
-	case NEED_CALL:
-		symbol->needs |= is_far ? OBJECT_NEEDS_STUB : 0;
-		return 0;
-	case NEED_WORD:
-		symbol->needs |= symbol->is_ifunc ? OBJECT_NEEDS_STUB : 0;
 		return 0;
 	case NEED_GOT_RELAXED:
-		if (is_near(symbol) && relaxes(place->section->data, rela))
+		if (symbol->is_near && relaxes(place->section->data, rela))
 			return 0;
 		__attribute__((fallthrough));
 	case NEED_GOT:
 		symbol->needs |= OBJECT_NEEDS_GOT;
-		symbol->needs |= symbol->is_ifunc ? OBJECT_NEEDS_STUB : 0;
 		return 0;
 	case NEED_PAIR:
 	case NEED_MODULE:
@@ -195,7 +180,11 @@ int link_arch_object_scan(struct object_place *place)
 	for (uint64_t i = 0; !result && i < place->relocations.count; i++) {
 		Elf64_Rela rela;
 		elf_relocation_read(&place->relocations, i, &rela);
-		result = scan_one(place, &rela);
+		/* Undefined symbols and indirect functions have their stubs already. */
+		uint32_t type = (uint32_t)ELF64_R_TYPE(rela.r_info);
+		if (type != R_X86_64_PC32 && type != R_X86_64_PLT32 &&
+			type != R_X86_64_64)
+			result = scan_one(place, &rela);
 	}
 	return result;
 }
@@ -512,13 +501,43 @@ static int apply_one(const struct object_place *place, const Elf64_Rela *rela)
 	}
 }
 
+/* The most common, in few instructions. False: apply_one does it, or says why not. */
+static inline bool apply_plain(
+	const struct object_place *place, const Elf64_Rela *rela, uint64_t start)
+{
+	const struct link_object *object = place->object;
+	uint32_t type = (uint32_t)ELF64_R_TYPE(rela->r_info);
+	uint64_t index = ELF64_R_SYM(rela->r_info);
+	if (index >= object->table.count ||
+		object->symbols[index].kind > OBJECT_ABSOLUTE ||
+		object->symbols[index].kind == OBJECT_BAD)
+		return false;
+	uint64_t value = object->symbols[index].value + (uint64_t)rela->r_addend;
+	uint64_t at = start + rela->r_offset;
+	if (type == R_X86_64_PC32 || type == R_X86_64_PLT32) {
+		value -= at;
+		if (!base_range_fits(rela->r_offset, 4, place->section->bytes) ||
+			!fits_signed(value, 32))
+			return false;
+		put32((uint8_t *)at, value);
+		return true;
+	}
+	if (type != R_X86_64_64 ||
+		!base_range_fits(rela->r_offset, 8, place->section->bytes))
+		return false;
+	link_put64((void *)at, value);
+	return true;
+}
+
 int link_arch_object_apply(struct object_place *place)
 {
+	const uint64_t start = place->image->bias + place->section->vaddr;
 	int result = 0;
 	for (uint64_t i = 0; !result && i < place->relocations.count; i++) {
 		Elf64_Rela rela;
 		elf_relocation_read(&place->relocations, i, &rela);
-		result = apply_one(place, &rela);
+		if (!apply_plain(place, &rela, start))
+			result = apply_one(place, &rela);
 	}
 	place->image->symbolic_done += place->relocations.count;
 	return result;

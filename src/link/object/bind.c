@@ -12,21 +12,15 @@ int object_each_table(struct link_image *image, int (*visit)(struct object_place
 {
 	struct link_object *object = image->object;
 	int result = 0;
-	for (unsigned i = 1; !result && i < object->file.section_count; i++) {
-		struct elf_section s;
-		elf_object_section(&object->file, i, &s);
-		if (s.type != SHT_RELA || !s.bytes ||
-			object->sections[s.info].class == OBJECT_NOWHERE)
-			continue;
+	for (unsigned i = 0; !result && i < object->table_count; i++) {
+		const struct object_table *table = &object->tables[i];
 		struct object_place place = { .image = image,
 			.object = object,
-			.section = &object->sections[s.info],
-			.section_index = s.info,
+			.section = &object->sections[table->target],
+			.section_index = table->target,
+			.relocations = { table->entries, table->count, table->target },
 			.error = error };
-		result = elf_object_relocations(
-			&object->file, i, &place.relocations, error);
-		if (!result)
-			result = visit(&place);
+		result = visit(&place);
 	}
 	return result;
 }

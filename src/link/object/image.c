@@ -24,6 +24,8 @@ struct builder {
 	uint64_t *bloom;
 	uint32_t *buckets, *chains;
 	uint32_t symbol_count;
+	char *strings; /* as copied: the file's may change */
+	uint64_t compared;
 };
 
 static bool is_init_class(unsigned class)
@@ -128,8 +130,9 @@ static bool is_offered(const struct link_object *object, const Elf64_Sym *from,
 		(visibility != STV_DEFAULT && visibility != STV_PROTECTED) ||
 		!symbol->is_named || is_init_class(class_of(object, symbol)))
 		return false;
-	return !offer || !offer->is_offered ||
-	       offer->is_offered(object->table.strings + from->st_name, offer->data);
+	const char *name = elf_symbol_name(&object->table, from);
+	return name &&
+	       (!offer || !offer->is_offered || offer->is_offered(name, offer->data));
 }
 
 static void gather(struct builder *b, const struct link_object_offer *offer)
@@ -140,7 +143,9 @@ static void gather(struct builder *b, const struct link_object_offer *offer)
 		elf_symbol_read(&object->table, i, &from);
 		if (!is_offered(object, &from, &object->symbols[i], offer))
 			continue;
-		const char *name = object->table.strings + from.st_name;
+		const char *name = elf_symbol_name(&object->table, &from);
+		if (!name)
+			continue;
 		b->definitions[b->definition_count++] =
 			(struct definition){ base_gnu_hash(name, strlen(name)),
 				(uint32_t)i };
@@ -171,14 +176,40 @@ static uint32_t count_named(const struct link_object *object)
 	return object->undefined_count + object->named_count + 1;
 }
 
+static const char *name_at(const struct builder *b, uint32_t index)
+{
+	uint32_t at = b->symbols[index].st_name;
+	return at < b->object->table.string_bytes ? b->strings + at : "";
+}
+
+/* Definitions [@start, @end) of one bucket have names of their own. */
+static int check_bucket(struct builder *b, uint32_t start, uint32_t end, const char *path,
+	struct umod_error *error)
+{
+	const uint32_t first = b->object->undefined_count + 1;
+	for (uint32_t i = start; i + 1 < end; i++)
+		for (uint32_t j = i + 1; j < end; j++) {
+			if (b->chains[i] != b->chains[j])
+				continue;
+			if (++b->compared > 64ull * b->definition_count)
+				return base_error(error, UMOD_STAGE_MAP, -ELIBBAD, path,
+					"the hashes of its names collide");
+			if (strcmp(name_at(b, first + i), name_at(b, first + j)) == 0)
+				return base_error(error, UMOD_STAGE_MAP, -ELIBBAD, path,
+					"symbol %s is defined twice",
+					name_at(b, first + i));
+		}
+	return 0;
+}
+
 /* Buckets by counting, so that each one's symbols lie side by side. */
 static int fill_hash(struct builder *b, const char *path, struct umod_error *error)
 {
 	const uint32_t first = b->object->undefined_count + 1;
-	uint32_t *const starts = b->buckets; /* index + 1 while being filled */
-	uint64_t compared = 0;
+	uint32_t *const starts = b->buckets;
+	int result = 0;
 	for (uint32_t i = 0; i < b->definition_count; i++)
-		b->buckets[b->definitions[i].hash % b->bucket_count]++;
+		starts[b->definitions[i].hash % b->bucket_count]++;
 	for (uint32_t k = 0, sum = 0; k < b->bucket_count; k++) {
 		uint32_t here = starts[k];
 		starts[k] = sum;
@@ -192,30 +223,16 @@ static int fill_hash(struct builder *b, const char *path, struct umod_error *err
 		b->bloom[hash / 64 & (b->bloom_words - 1)] |=
 			1ull << (hash & 63) | 1ull << (hash >> 6 & 63);
 	}
-	/* Now each start is its bucket's end. */
-	for (uint32_t k = b->bucket_count; k-- > 0;) {
+	/* Now each start is its bucket's end, and the one before its beginning. */
+	for (uint32_t k = b->bucket_count; !result && k-- > 0;) {
 		uint32_t end = starts[k], start = k ? starts[k - 1] : 0;
 		starts[k] = end > start ? first + start : 0;
 		if (end == start)
 			continue;
-		for (uint32_t i = start; i + 1 < end; i++)
-			for (uint32_t j = i + 1; j < end; j++) {
-				const char *one = b->object->table.strings +
-						  b->symbols[first + i].st_name;
-				if (b->chains[i] != b->chains[j])
-					continue;
-				if (++compared > 64ull * b->definition_count)
-					return base_error(error, UMOD_STAGE_MAP, -ELIBBAD,
-						path, "the hashes of its names collide");
-				if (strcmp(one, b->object->table.strings +
-							b->symbols[first + j].st_name) ==
-					0)
-					return base_error(error, UMOD_STAGE_MAP, -ELIBBAD,
-						path, "symbol %s is defined twice", one);
-			}
+		result = check_bucket(b, start, end, path, error);
 		b->chains[end - 1] |= 1;
 	}
-	return 0;
+	return result;
 }
 
 static void fill_rest(struct builder *b)
@@ -238,10 +255,10 @@ static void fill_rest(struct builder *b)
 	b->symbol_count = at;
 }
 
-static void set_tables(struct builder *b, const char *strings)
+static void set_tables(struct builder *b)
 {
 	struct elf_view *view = b->view;
-	view->strings = strings;
+	view->strings = b->strings;
 	view->string_bytes = b->object->table.string_bytes;
 	view->symbols = b->symbols;
 	view->symbol_limit = view->symbol_count = b->symbol_count;
@@ -257,7 +274,7 @@ static void set_tables(struct builder *b, const char *strings)
 }
 
 /* One block: headers, segments, symbols, bloom filter, hash, strings. */
-static int allocate(struct builder *b, char **strings)
+static int allocate(struct builder *b)
 {
 	struct elf_view *view = b->view;
 	uint64_t headers =
@@ -276,11 +293,14 @@ static int allocate(struct builder *b, char **strings)
 	b->bloom = (void *)(block + headers + symbols);
 	b->buckets = (void *)(b->bloom + b->bloom_words);
 	b->chains = b->buckets + b->bucket_count;
-	*strings = (char *)(b->chains + b->definition_count);
+	b->strings = (char *)(b->chains + b->definition_count);
 	memset(b->bloom, 0, hash);
 	memset(b->symbols, 0, sizeof(*b->symbols));
-	if (b->object->table.string_bytes)
-		memcpy(*strings, b->object->table.strings, b->object->table.string_bytes);
+	if (b->object->table.string_bytes) {
+		memcpy(b->strings, b->object->table.strings,
+			b->object->table.string_bytes);
+		b->strings[b->object->table.string_bytes - 1] = '\0';
+	}
 	return 0;
 }
 
@@ -289,7 +309,6 @@ int object_make_view(struct link_image *image, struct link_object *object,
 {
 	struct builder b = { .object = object, .view = &image->view };
 	uint64_t globals = object->table.count - object->table.first_global;
-	char *strings;
 	BASE_AUTO_FREE struct definition *definitions =
 		base_alloc((globals + 1) * sizeof(*definitions));
 	if (!definitions)
@@ -303,13 +322,13 @@ int object_make_view(struct link_image *image, struct link_object *object,
 	while (b.bloom_words * 8ull < b.definition_count)
 		b.bloom_words *= 2;
 	b.symbol_count = count_named(object);
-	if (allocate(&b, &strings))
+	if (allocate(&b))
 		return base_error(error, UMOD_STAGE_MAP, -ENOMEM, image->path,
 			"no memory for its symbols");
 	make_segments(object, &image->view);
 	int result = fill_hash(&b, image->path, error);
 	fill_rest(&b);
-	set_tables(&b, strings);
+	set_tables(&b);
 	return result;
 }
 

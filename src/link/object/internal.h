@@ -45,13 +45,14 @@ enum {
 	OBJECT_NEEDS_STUB = 2, /* and a word of the GOT that it reads */
 };
 
+/* Few bytes: relocations find them all over the place. */
 struct object_symbol {
 	uint64_t value;
 	uint32_t got, stub; /* their numbers, from 1; 0: none */
 	uint32_t tls;       /* number of its struct object_tls, from 1; 0: none */
 	uint16_t section;
-	uint8_t kind; /* enum object_kind */
-	uint8_t needs;
+	uint16_t kind : 3; /* enum object_kind */
+	uint16_t needs : 2;
 	bool is_ifunc : 1;      /* of this object */
 	bool is_function : 1;   /* a stub can stand for its address */
 	bool is_foreign : 1;    /* was undefined */
@@ -59,7 +60,9 @@ struct object_symbol {
 	bool is_deferred : 1;   /* its word of the GOT waits for a resolver */
 	bool is_tls_getter : 1; /* __tls_get_addr: ours, whatever the scope has */
 	bool is_named : 1;      /* has a place in the view's symbols */
+	bool is_near : 1;       /* of this object, and means what it says */
 };
+_Static_assert(sizeof(struct object_symbol) == 24, "as few as that");
 
 /* Words of the GOT for a thread-local symbol, from 1; 0: none. */
 struct object_tls {
@@ -82,6 +85,12 @@ struct link_object {
 	struct object_section *sections; /* file.section_count of them */
 	struct object_symbol *symbols;   /* table.count of them */
 
+	struct object_table { /* relocations of a loaded section */
+		const uint8_t *entries;
+		uint64_t count;
+		unsigned target;
+	} * tables;
+	unsigned table_count, table_capacity;
 	struct object_array *arrays;
 	unsigned array_count, array_capacity;
 	struct object_tls *tls;

@@ -37,22 +37,24 @@ bool link_object_is(const uint8_t *bytes, uint64_t have);
 
 /*
  * Stage validate: reads section headers and symbol table of the whole file's @bytes,
- * which stay until link_object_free, and sets image->object. -ENOEXEC, -ELIBBAD, -EPERM
+ * which stay until it is bound, and sets image->object. The bytes may be a mapping of the
+ * file under an elf_guard, if zeros follow them: what changes meanwhile gives a wrong
+ * answer, never a wild access. -ENOEXEC, -ELIBBAD, -EPERM
  * for a section that is writable and executable, -ENOTSUP, -ENOMEM.
  */
 int link_object_open(struct link_image *image, const uint8_t *bytes, uint64_t file_bytes,
 	struct umod_error *error);
 
 /*
- * The file's own view, e.g. for its .modinfo: until link_object_free. Sections that are
- * loaded are found in the image by link_object_address.
+ * The file's own view, e.g. for its .modinfo: until the object is bound. Sections that
+ * are loaded are found in the image by link_object_address.
  */
 struct elf_object;
 const struct elf_object *link_object_file(const struct link_object *object);
 /*
  * After link_object_map: where section @index of the file lies, and its bytes in *bytes
- * if that is not NULL; NULL: it is not loaded. link_object_find: the same for a defined
- * symbol of the file, whatever its binding; NULL: none, or not in a section.
+ * if that is not NULL; NULL: it is not loaded. link_object_find: the address of a
+ * symbol that the object defines, whatever its binding; NULL: none, or not in a section.
  */
 void *link_object_address(
 	const struct link_image *image, unsigned index, uint64_t *bytes);

@@ -117,8 +117,9 @@ static int check_loaded(const struct link_object *object, const struct elf_secti
 			-EPERM, "section %s: writable and executable at once", s->name);
 	if (s->bytes > SECTION_LIMIT)
 		return fail(-ELIBBAD, "section %s: sh_size is %#lx", s->name, s->bytes);
-	if (s->align > ALIGN_LIMIT)
-		return fail(-ELIBBAD, "section %s: sh_addralign is %#lx, more than 2 MiB",
+	if (s->align & (s->align - 1) || s->align > ALIGN_LIMIT)
+		return fail(-ELIBBAD,
+			"section %s: sh_addralign is %#lx, no power of two up to 2 MiB",
 			s->name, s->align);
 	if (s->flags & SHF_COMPRESSED)
 		return fail(-ELIBBAD, "section %s: loaded, but compressed", s->name);
@@ -162,6 +163,8 @@ static int read_section(struct link_object *object, unsigned index, uint64_t *to
 	section->is_tls = s.flags & SHF_TLS;
 	section->is_loaded = !(section->is_tls && s.type == SHT_NOBITS);
 	section->data = elf_object_data(&object->file, &s, NULL);
+	if (!section->data && s.type != SHT_NOBITS && s.bytes)
+		return fail(-ELIBBAD, "section %s: is not in the file", s.name);
 	section->is_frames =
 		section->class == LINK_OBJECT_RODATA && strcmp(s.name, ".eh_frame") == 0;
 	if (section->is_loaded && is_kind(s.name, ".data..ro_after_init"))
@@ -171,29 +174,38 @@ static int read_section(struct link_object *object, unsigned index, uint64_t *to
 		       : 0;
 }
 
-static int check_relocations(
-	const struct link_object *object, unsigned index, struct umod_error *error)
+/* Each header is read once: the file may be a mapping that changes. */
+static int read_relocations(
+	struct link_object *object, unsigned index, struct umod_error *error)
 {
 	struct elf_section s;
 	elf_object_section(&object->file, index, &s);
 	if (s.type != SHT_RELA && s.type != SHT_REL)
 		return 0;
 	if (s.info >= object->file.section_count ||
-		object->sections[s.info].class == OBJECT_NOWHERE)
+		object->sections[s.info].class == OBJECT_NOWHERE ||
+		s.bytes < sizeof(Elf64_Rel))
 		return 0;
 	if (s.type == SHT_REL)
 		return fail(-ENOTSUP,
 			"section %s: relocations without addends (SHT_REL), which its "
 			"processor does not have",
 			s.name);
-	if (s.bytes && s.link != object->file.symbols_index)
+	if (s.link != object->file.symbols_index)
 		return fail(-ELIBBAD,
-			"section %s: sh_link is %u, which is not the symbol "
-			"table",
+			"section %s: sh_link is %u, which is not the symbol table",
 			s.name, s.link);
-	if (s.bytes && !object->sections[s.info].data)
+	if (!object->sections[s.info].data)
 		return fail(-ELIBBAD,
 			"section %s: relocates what has no bytes in the file", s.name);
+	const uint8_t *entries = elf_object_data(&object->file, &s, error);
+	if (!entries)
+		return fail(-ELIBBAD, "section %s: is not in the file", s.name);
+	if (base_grow(&object->tables, object->table_count, &object->table_capacity,
+		    sizeof(*object->tables)))
+		return fail(-ENOMEM, "no memory for its relocations");
+	object->tables[object->table_count++] =
+		(struct object_table){ entries, s.bytes / sizeof(Elf64_Rela), s.info };
 	return 0;
 }
 
@@ -204,7 +216,7 @@ static int read_sections(struct link_object *object, struct umod_error *error)
 	for (unsigned i = 0; !result && i < object->file.section_count; i++)
 		result = read_section(object, i, &total, error);
 	for (unsigned i = 0; !result && i < object->file.section_count; i++)
-		result = check_relocations(object, i, error);
+		result = read_relocations(object, i, error);
 	if (!result && object->array_count)
 		qsort(object->arrays, object->array_count, sizeof(*object->arrays),
 			by_priority);
@@ -255,6 +267,7 @@ void link_object_free(struct link_image *image)
 	base_free(object->symbols);
 	base_free(object->undefined);
 	base_free(object->arrays);
+	base_free(object->tables);
 	base_free(object->tls);
 	base_free(object);
 }
@@ -272,16 +285,14 @@ void *link_object_address(const struct link_image *image, unsigned index, uint64
 
 void *link_object_find(const struct link_image *image, const char *name)
 {
-	const struct link_object *object = image->object;
-	Elf64_Sym symbol;
-	for (uint64_t i = 1; object && i < object->table.count; i++) {
-		if (object->symbols[i].kind != OBJECT_HERE ||
-			object->symbols[i].is_foreign)
-			continue;
-		elf_symbol_read(&object->table, i, &symbol);
-		const char *own = elf_symbol_name(&object->table, &symbol);
-		if (own && strcmp(own, name) == 0)
-			return (void *)(image->bias + object->symbols[i].value);
+	const struct elf_view *view = &image->view;
+	size_t length = strlen(name);
+	for (uint64_t i = 1; view->type == ET_REL && i < view->symbol_count; i++) {
+		const Elf64_Sym *symbol = &view->symbols[i];
+		if (symbol->st_shndx != SHN_UNDEF && symbol->st_shndx != SHN_ABS &&
+			ELF64_ST_TYPE(symbol->st_info) != STT_TLS &&
+			elf_view_string_is(view, symbol->st_name, name, length))
+			return (void *)(image->bias + symbol->st_value);
 	}
 	return NULL;
 }

@@ -91,6 +91,9 @@ static int add_undefined(struct link_object *object, uint32_t index,
 	}
 	symbol->kind = OBJECT_UNDEFINED;
 	symbol->is_foreign = true;
+	/* Whether calls need one is known when there is an address. */
+	if (ELF64_ST_TYPE(from->st_info) != STT_TLS)
+		symbol->needs = OBJECT_NEEDS_STUB;
 	symbol->is_tls_getter = strcmp(name, "__tls_get_addr") == 0;
 	object->undefined[object->undefined_count++] = index;
 	return 0;
@@ -111,9 +114,12 @@ static void set_section(
 	symbol->kind = section->is_tls ? OBJECT_TLS : OBJECT_HERE;
 	if (!is_section && (type == STT_TLS) != section->is_tls)
 		symbol->kind = OBJECT_BAD;
-	symbol->is_ifunc = type == STT_GNU_IFUNC;
+	symbol->is_ifunc = type == STT_GNU_IFUNC && symbol->kind == OBJECT_HERE;
+	symbol->needs = symbol->is_ifunc ? OBJECT_NEEDS_STUB : 0;
 	symbol->is_function = type == STT_FUNC;
 	symbol->is_unique = ELF64_ST_BIND(from->st_info) == STB_GNU_UNIQUE;
+	symbol->is_near =
+		symbol->kind == OBJECT_HERE && !symbol->is_ifunc && !symbol->is_unique;
 }
 
 /* What address lookups and listings may name: not .L labels, sections and files. */
