@@ -60,11 +60,11 @@ struct module_description {
 	bool gpl_compatible;              /* by its licence; without one it is not */
 	bool livepatch;                   /* it would patch a running program */
 	struct module_strings aliases;
-	struct module_strings depends;             /* names, folded */
+	struct module_strings depends; /* names, folded */
 	/* Softdeps and weakdeps: names or aliases, as they stand there. */
 	struct module_strings before, after, weak;
-	struct module_strings imports;             /* export namespaces */
-	struct module_export *exports;             /* no name twice */
+	struct module_strings imports; /* export namespaces */
+	struct module_export *exports; /* no name twice */
 	unsigned export_count, export_capacity;
 	/*
 	 * Whether it offers its exports alone; else all global symbols of default

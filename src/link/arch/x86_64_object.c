@@ -62,27 +62,21 @@ static const struct {
 	[R_X86_64_REX_GOTPCRELX] = { NEED_GOT_RELAXED, 4 },
 };
 
-static int scan_failed(const struct object_place *place, const Elf64_Rela *rela, int code,
-	const char *what)
-{
-	return object_reloc_failed(place, rela, code, UMOD_STAGE_MAP, what);
-}
-
 /* The type's need, after the checks that every relocation has to pass; -errno. */
 static int check(const struct object_place *place, const Elf64_Rela *rela)
 {
 	uint32_t type = (uint32_t)ELF64_R_TYPE(rela->r_info);
 	if (type >= base_array_count(types) || types[type].need == NEED_UNKNOWN)
-		return scan_failed(place, rela, -ENOTSUP,
+		return object_reloc_failed(place, rela, -ENOTSUP,
 			type < link_arch_reloc_count
 				? "a relocation for linked files only"
 				: "r_info: not a relocation that umod knows");
 	if (!base_range_fits(rela->r_offset, types[type].bytes, place->section->bytes))
-		return scan_failed(
+		return object_reloc_failed(
 			place, rela, -ELIBBAD, "r_offset lies outside its section");
 	if (ELF64_R_SYM(rela->r_info) >= place->object->table.count &&
 		ELF64_R_SYM(rela->r_info) != 0)
-		return scan_failed(
+		return object_reloc_failed(
 			place, rela, -ELIBBAD, "r_info: there is no such symbol");
 	return types[type].need;
 }
@@ -122,7 +116,7 @@ static int scan_tls(struct object_place *place, const Elf64_Rela *rela, enum nee
 	if (symbol->kind == OBJECT_GONE)
 		return 0;
 	if (symbol->kind != OBJECT_TLS && symbol->kind != OBJECT_UNDEFINED)
-		return scan_failed(place, rela, -ELIBBAD,
+		return object_reloc_failed(place, rela, -ELIBBAD,
 			"thread-local access to what is not thread-local");
 	if (need == NEED_STATIC && symbol->kind == OBJECT_TLS) {
 		object->needs_static_tls = true;
@@ -131,12 +125,12 @@ static int scan_tls(struct object_place *place, const Elf64_Rela *rela, enum nee
 	if (need == NEED_TLS)
 		return symbol->kind == OBJECT_TLS
 			       ? 0
-			       : scan_failed(place, rela, -ELIBBAD,
+			       : object_reloc_failed(place, rela, -ELIBBAD,
 					 "local-dynamic access to a variable that "
 					 "another object defines");
 	struct object_tls *tls = object_tls_of(object, index);
 	if (!tls)
-		return scan_failed(place, rela, -ENOMEM, "no memory");
+		return object_reloc_failed(place, rela, -ENOMEM, "no memory");
 	tls->pair |= need == NEED_PAIR;
 	tls->offset |= need == NEED_OFFSET;
 	tls->descriptor |= need == NEED_DESCRIPTOR;
@@ -210,15 +204,9 @@ struct fixup {
 	struct object_tls *tls; /* or NULL */
 };
 
-static int apply_failed(const struct object_place *place, const Elf64_Rela *rela,
-	int code, const char *what)
-{
-	return object_reloc_failed(place, rela, code, UMOD_STAGE_BIND, what);
-}
-
 static int out_of_reach(const struct object_place *place, const Elf64_Rela *rela)
 {
-	return apply_failed(place, rela, -ERANGE,
+	return object_reloc_failed(place, rela, -ERANGE,
 		"the target is out of this relocation's reach; compile with -fPIC");
 }
 
@@ -309,7 +297,7 @@ static int apply_relaxed(
 	if (how == RELAX_NOT || f->symbol->is_deferred || !fits_signed(value, 32) ||
 		!fits_signed(value + 1, 32)) {
 		if (!f->symbol->got)
-			return apply_failed(place, rela, -ELIBBAD,
+			return object_reloc_failed(place, rela, -ELIBBAD,
 				"there is no word of the GOT for it");
 		put32(f->at, object_got(place, f->symbol->got) + f->a - f->p);
 		return 0;
@@ -334,7 +322,7 @@ static int apply_got(
 {
 	uint64_t base = place->image->bias + place->object->got_vaddr;
 	if (!f->symbol->got)
-		return apply_failed(
+		return object_reloc_failed(
 			place, rela, -ELIBBAD, "there is no word of the GOT for it");
 	uint64_t word = object_got(place, f->symbol->got);
 	switch (ELF64_R_TYPE(rela->r_info)) {
@@ -453,7 +441,7 @@ static int apply_without_symbol(
 {
 	unsigned bytes = types[ELF64_R_TYPE(rela->r_info)].bytes;
 	if (f->symbol->kind != OBJECT_GONE)
-		return apply_failed(place, rela, -ELIBBAD,
+		return object_reloc_failed(place, rela, -ELIBBAD,
 			f->symbol->kind == OBJECT_TLS
 				? "an address of what is thread-local"
 				: "its symbol is in no section, or of another kind");

@@ -8,7 +8,7 @@
 /* ---- relocations ---- */
 
 int object_each_table(struct link_image *image, int (*visit)(struct object_place *place),
-	struct umod_error *error)
+	enum umod_stage stage, struct umod_error *error)
 {
 	struct link_object *object = image->object;
 	int result = 0;
@@ -19,6 +19,7 @@ int object_each_table(struct link_image *image, int (*visit)(struct object_place
 			.section = &object->sections[table->target],
 			.section_index = table->target,
 			.relocations = { table->entries, table->count, table->target },
+			.stage = stage,
 			.error = error };
 		result = visit(&place);
 	}
@@ -42,12 +43,12 @@ static const char *name_of(const struct link_object *object, uint32_t index)
 }
 
 int object_reloc_failed(const struct object_place *place, const Elf64_Rela *rela,
-	int code, enum umod_stage stage, const char *what)
+	int code, const char *what)
 {
 	const char *name = name_of(place->object, (uint32_t)ELF64_R_SYM(rela->r_info));
 	struct elf_section s;
 	elf_object_section(&place->object->file, place->section_index, &s);
-	return base_error(place->error, stage, code, place->image->path,
+	return base_error(place->error, place->stage, code, place->image->path,
 		"%s+%#lx: %s%s%s: %s", s.name, rela->r_offset,
 		link_reloc_name((uint32_t)ELF64_R_TYPE(rela->r_info)),
 		name ? " for " : "", name ? name : "", what);
@@ -353,7 +354,7 @@ int link_object_bind(struct link_image *image, const struct link_bind_options *o
 	if (result)
 		return result;
 	fill_words(image);
-	result = object_each_table(image, link_arch_object_apply, error);
+	result = object_each_table(image, link_arch_object_apply, UMOD_STAGE_BIND, error);
 	if (result)
 		return result;
 	fill_arrays(image);

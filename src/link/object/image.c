@@ -352,7 +352,8 @@ int link_object_map(struct link_image *image, const struct link_map_options *opt
 	struct link_object *object = image->object;
 	int result = object_place_sections(image, object, error);
 	if (!result)
-		result = object_each_table(image, link_arch_object_scan, error);
+		result = object_each_table(
+			image, link_arch_object_scan, UMOD_STAGE_MAP, error);
 	if (result)
 		return result;
 	object_number_needs(object);

@@ -130,15 +130,16 @@ struct object_place {
 	const struct object_section *section;
 	unsigned section_index;
 	struct elf_relocations relocations;
+	enum umod_stage stage; /* for errors */
 	struct umod_error *error;
 };
 
 /* Calls @visit for the relocations of each loaded section. */
 int object_each_table(struct link_image *image, int (*visit)(struct object_place *place),
-	struct umod_error *error);
+	enum umod_stage stage, struct umod_error *error);
 /* Tells of relocation @rela of @place that @what; returns @code. */
 int object_reloc_failed(const struct object_place *place, const Elf64_Rela *rela,
-	int code, enum umod_stage stage, const char *what);
+	int code, const char *what);
 /* The symbol's record of words for thread-local storage; NULL for want of memory. */
 struct object_tls *object_tls_of(struct link_object *object, uint32_t symbol);
 
