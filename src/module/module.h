@@ -115,4 +115,70 @@ bool module_name_fold(const char *name, size_t length, char out[UMOD_MODULE_NAME
 
 /* ---- parameters (parameters.c) ---- */
 
+/*
+ * The parameters of one module: its array of struct umod_parameter, where it lies in the
+ * relocated image. Functions that set or get take its lock, callbacks of the module run
+ * under it: they must not come back here.
+ */
+struct module_parameters;
+
+/*
+ * Makes *@out of @count parameters at @items, which stay until it is freed; @module is
+ * for messages, and copied. -ENOEXEC: one has no name, no variable, or a type that there
+ * is not. -ENOMEM.
+ */
+int module_parameters_new(const char *module, const struct umod_parameter *items,
+	unsigned count, struct module_parameters **out, struct umod_error *error);
+/*
+ * Calls the free callbacks, and frees the texts that were set: when the module's code
+ * runs no more, and before it is unmapped. NULL does nothing.
+ */
+void module_parameters_free(struct module_parameters *parameters);
+
+/* What parsing tells that is no error. */
+enum module_parameter_event {
+	MODULE_PARAMETER_UNKNOWN, /* @name is none of the module's; ignored */
+	MODULE_PARAMETER_IGNORED, /* @value stands behind "--"; @name is NULL */
+	MODULE_PARAMETER_UNSAFE,  /* @name was set, which taints */
+};
+struct module_parameter_listener {
+	/* @value may be NULL. Called under the lock. */
+	void (*tell)(enum module_parameter_event event, const char *name,
+		const char *value, void *data);
+	void *data;
+};
+
+/*
+ * Sets what @text says, "name=value name ...", as the kernel's parse_args: values with
+ * blanks in double quotes, '-' and '_' in names alike, nothing after "--". An error does
+ * not end it; the last one is returned and told: -EINVAL for no such value, -ERANGE,
+ * -ENOSPC for a text that is too long, -EROFS, -ENOMEM, or what a callback returned. What
+ * was set before stays set. "async_probe" and "dyndbg", which the kernel takes from any
+ * module, are passed over. @listener may be NULL.
+ */
+int module_parameters_parse(struct module_parameters *parameters, const char *text,
+	const struct module_parameter_listener *listener, struct umod_error *error);
+
+/*
+ * Sets one while the module lives, if its permissions let anybody write; @value may end
+ * with a newline, as in the kernel. -ENOENT: there is none; -EACCES: not to be written;
+ * else as above.
+ */
+int module_parameter_set(struct module_parameters *parameters, const char *name,
+	const char *value, const struct module_parameter_listener *listener,
+	struct umod_error *error);
+/*
+ * Writes its value, as /sys/module shows it but without the newline, to @buffer of
+ * @bytes, cut if need be and ended; UMOD_PARAMETER_TEXT_BYTES are always enough. Returns
+ * the length of the whole text; -ENOENT; -EACCES: not to be read; or what a callback
+ * returned.
+ */
+int module_parameter_get(struct module_parameters *parameters, const char *name,
+	char *buffer, size_t bytes, struct umod_error *error);
+/* The parameter called @name, or NULL; the @index-th, or NULL past the last. */
+const struct umod_parameter *module_parameter_find(
+	const struct module_parameters *parameters, const char *name);
+const struct umod_parameter *module_parameter_at(
+	const struct module_parameters *parameters, unsigned index);
+
 #endif
