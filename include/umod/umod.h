@@ -10,6 +10,7 @@
 #include <umod/image.h>
 #include <umod/address.h>
 #include <umod/tls.h>
+#include <umod/life.h>
 #include <umod/modtree.h>
 #include <umod/kernel.h>
 

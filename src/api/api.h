@@ -16,6 +16,9 @@ void api_fill(void *to, size_t to_bytes, const void *from, size_t from_bytes);
 int api_take_options(
 	void *to, size_t to_bytes, const void *from, struct umod_error *error);
 
+/* That it is exactly one of the three; -EINVAL. */
+int api_check_source(const struct umod_source *source, struct umod_error *error);
+
 /* Finds what the link floor needs and sets umod's answers for libc's symbols; once. */
 int api_setup(struct umod_error *error);
 

@@ -2,7 +2,7 @@
 /* Modules, as callers see them: load, look up, describe, let go. */
 #include "api/api.h"
 
-static int check_source(const struct umod_source *source, struct umod_error *error)
+int api_check_source(const struct umod_source *source, struct umod_error *error)
 {
 	int ways = (source->buffer != NULL) + (source->has_descriptor ? 1 : 0);
 	if (ways > 1 || (ways == 0 && (!source->path || !source->path[0])))
@@ -24,7 +24,7 @@ UMOD_EXPORT int umod_load_source(struct umod_namespace *space,
 	if (!result)
 		result = api_take_options(&own, sizeof(own), options, error);
 	if (!result)
-		result = check_source(&own_source, error);
+		result = api_check_source(&own_source, error);
 	if (result)
 		return result;
 	struct load load = { .space = space,

@@ -65,7 +65,6 @@ static int get_bytes(struct load *load, struct load_item *item)
 	if (!item->buffer)
 		return base_error(load->error, UMOD_STAGE_VALIDATE, -ENOMEM, image->path,
 			"no memory for its %lu bytes", item->file_bytes);
-	base_populate(item->buffer, item->file_bytes);
 	if (item->head_bytes >= item->file_bytes) {
 		memcpy(item->buffer, item->head, item->file_bytes);
 	} else {
@@ -181,74 +180,6 @@ static int check_policy(struct load *load, const struct umod_module *module)
 	return base_error(load->error, UMOD_STAGE_ADMIT, -EPERM, module->path, "%s", why);
 }
 
-/* A need is there already, or becomes an item of its own. */
-static int add_need(struct load *load, struct load_item *item, const char *name,
-	enum registry_edge kind, bool optional)
-{
-	struct umod_module *module = item->module, *on = NULL;
-	char *expanded = NULL;
-	struct umod_error ignored = { 0 }, *error = load->error;
-	unsigned before = load->count;
-	int result = 0;
-	if (load->no_needs || !name)
-		return 0;
-	if (strchr(name, '$')) {
-		result = find_expand(name, item->asker.path, &expanded);
-		if (result && !optional)
-			return base_error(error, UMOD_STAGE_ADMIT, result, module->path,
-				"needs %s, whose $ORIGIN is not known or not allowed",
-				name);
-		name = expanded;
-	}
-	if (optional)
-		load->error = &ignored;
-	if (!result)
-		result = load_open(load, name, &item->asker, &on);
-	load->error = error;
-	if (!result && !on && load->count > before) {
-		on = load->items[load->count - 1]->module;
-		/* Known by name at once: the next that needs it finds it. */
-		result = registry_module_add_name(on, name);
-	}
-	if (!result && on)
-		result = registry_add_edge(module, on, kind);
-	if (!result || result == -ENOMEM || !optional) {
-		base_free(expanded);
-		return result == -ENOMEM
-			       ? base_error(error, UMOD_STAGE_ADMIT, result, module->path,
-					 "no memory for its needs")
-			       : result;
-	}
-	base_free(expanded);
-	return 0;
-}
-
-static int add_needs(struct load *load, struct load_item *item)
-{
-	static const struct {
-		int64_t tag;
-		enum registry_edge kind;
-		bool optional;
-	} kinds[] = { { DT_FILTER, REGISTRY_FILTEE, false },
-		{ DT_AUXILIARY, REGISTRY_FILTEE, true },
-		{ DT_NEEDED, REGISTRY_NEED, false } };
-	const struct elf_view *view = &item->module->image.view;
-	for (unsigned k = 0; k < base_array_count(kinds); k++)
-		for (unsigned i = 0; i < view->dynamic_count; i++) {
-			if (view->dynamic[i].d_tag != kinds[k].tag)
-				continue;
-			int result = add_need(load, item,
-				elf_view_string(view, view->dynamic[i].d_un.d_val),
-				kinds[k].kind, kinds[k].optional);
-			if (result)
-				return result;
-		}
-	/* What ld would add for an object; a process namespace has it. */
-	if (item->module->image.object && !load->space->is_process)
-		return add_need(load, item, "libc.so.6", REGISTRY_NEED, false);
-	return 0;
-}
-
 /*
  * Needs: describe. Enters the module, so that others find it by name and file, and opens
  * what it needs. An entered module goes with registry_module_free.
@@ -271,7 +202,7 @@ int load_admit(struct load *load, struct load_item *item)
 	if (result)
 		return base_error(load->error, UMOD_STAGE_ADMIT, result, module->path,
 			"no memory to enter it");
-	return add_needs(load, item);
+	return load_needs(load, item);
 }
 
 /* Needs: a validated view and its bytes. Afterwards the file is not needed any more. */

@@ -89,6 +89,10 @@ struct load {
 	uint64_t clock_ns;
 };
 
+/* Whether a symbol that neither its scope nor its convention has is found nevertheless:
+ * in the process, where the namespace may look there. */
+bool load_finds_elsewhere(struct load *load, const struct elf_reference *reference);
+
 /* Loads, or finds, what @load asks for; load->root gets one more reference. */
 int load_run(struct load *load);
 
@@ -116,6 +120,10 @@ int load_validate(struct load *load, struct load_item *item);
 int load_describe(struct load *load, struct load_item *item);
 int load_admit(struct load *load, struct load_item *item);
 int load_map(struct load *load, struct load_item *item);
+
+/* ---- needs.c ---- */
+/* What @item needs is there, or becomes an item. */
+int load_needs(struct load *load, struct load_item *item);
 
 /* ---- order.c ---- */
 /* Fills load->order: what an item needs comes before it, where no circle forbids. */

@@ -106,6 +106,12 @@ static bool in_process(const struct elf_reference *reference,
 	return true;
 }
 
+bool load_finds_elsewhere(struct load *load, const struct elf_reference *reference)
+{
+	struct link_definition definition;
+	return in_process(reference, &definition, load->space);
+}
+
 static bool last_resort(const struct elf_reference *reference,
 	struct link_definition *definition, void *data)
 {

@@ -192,7 +192,7 @@ void registry_module_free(struct umod_module *module)
 	base_free(module->absolute);
 	base_free(module->path);
 	if (module->life)
-		heirs->module(module->life);
+		heirs->module(module);
 	if (image->lazy && module->state == UMOD_STATE_GOING)
 		space->lazy_count--;
 	bool holds = entered && !module->host;

@@ -240,7 +240,7 @@ struct registry_answer {
 void registry_set_answers(const struct registry_answer *answers);
 /* Frees what the life floor keeps of a module or a namespace that goes. */
 struct registry_heirs {
-	void (*module)(struct life *life);
+	void (*module)(struct umod_module *module);
 	void (*space)(struct life_space *life);
 };
 void registry_set_heirs(const struct registry_heirs *heirs);

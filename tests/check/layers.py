@@ -12,7 +12,8 @@ import re
 import sys
 
 HEIGHT = {'base': 1, 'elf': 2, 'find': 3, 'link': 3, 'registry': 4, 'feature': 4,
-          'snapshot': 4, 'index': 4, 'module': 4, 'load': 5, 'api': 6}
+          'snapshot': 4, 'index': 4, 'module': 4, 'load': 5, 'life': 6,
+          'api': 7}
 # Folders outside src/, and the floors that each may include.
 OUTSIDE = {'tools': {'base', 'elf', 'feature', 'index'}, 'dlfcn': set(HEIGHT), 'host': set(),
            'examples': set()}

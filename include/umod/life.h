@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * umod/life.h: modules with a life, as the kernel's have: inserted under a name with
+ * parameters, counted, watched, asked for by an alias, and removed when they may go.
+ * Their sources use umod/author.h.
+ *
+ * umod_load takes a file and gives a reference; umod_insert takes a module and leaves it
+ * in its namespace, until umod_remove. A name stands for one module of a namespace at a
+ * time; '-' in it means '_'.
+ *
+ * States: unformed while it is read, mapped and bound; coming from then until init has
+ * succeeded; live; going while exit runs. init and exit are called without umod's lock,
+ * unless a constructor or destructor of a shared object is on the stack: they may load,
+ * and wait for threads that do.
+ *
+ * Errors have the kernel's numbers: -ENOEXEC (no module, or made for another host: its
+ * vermagic), -EINVAL (a symbol's version differs, a namespace is not imported, a flag or
+ * a parameter is wrong), -ENOENT (a symbol or a file is missing; to remove: no such
+ * module), -EPERM (forbidden, or loading is disabled), -EEXIST (it is there), -EBUSY (one
+ * of that name is loading, or has just failed; to remove: it has init but no exit, or is
+ * not live), -EWOULDBLOCK (to remove: in use), -EKEYREJECTED (not signed, and it must
+ * be), -EBADMSG (its signature is damaged). Where several hold, the first is told of
+ * signature, format, -EPERM, version, duplicate, symbols, parameters.
+ *
+ * Any thread may call, each function at any time, also from init and exit.
+ */
+#ifndef UMOD_LIFE_H
+#define UMOD_LIFE_H
+
+#include <umod/module.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- in and out ---- */
+
+enum umod_insert_flag {
+	/* The numbers of finit_module(2). */
+	UMOD_INSERT_IGNORE_MODVERSIONS = 1 << 0, /* taints: UMOD_TAINT_FORCED_MODULE */
+	UMOD_INSERT_IGNORE_VERMAGIC = 1 << 1,    /* the same */
+	UMOD_INSERT_COMPRESSED = 1 << 2,         /* allowed; packed files are known */
+	UMOD_INSERT_AUTOCLEAN = 1 << 8, /* goes again when unused: umod_autoclean */
+};
+
+struct umod_insert_options {
+	size_t size_bytes;
+	const char *name;       /* in place of its own, as insmod -o; NULL: its own */
+	const char *parameters; /* "name=value ..."; NULL: none */
+	unsigned flags;         /* enum umod_insert_flag */
+	uint64_t *stage_ns;     /* [UMOD_STAGE_COUNT], or NULL */
+};
+#define UMOD_INSERT_OPTIONS_INIT UMOD_OPTIONS_INIT(struct umod_insert_options)
+
+/*
+ * Inserts the module of @source into @space; what it depends on must be there, or be
+ * found by umod_set_tree. @options NULL: none. Two calls at once for one file share one
+ * load, and both succeed. On success 0; *@out, if @out is not NULL, holds a use, to be
+ * given back with umod_module_put. On failure *@out is NULL and nothing is left. Since
+ * 0.1.
+ */
+int umod_insert(struct umod_namespace *space, const struct umod_source *source,
+	const struct umod_insert_options *options, struct umod_module **out,
+	struct umod_error *error);
+
+enum umod_remove_flag {
+	UMOD_REMOVE_WAIT = 1 << 0,  /* until nobody uses it: at most timeout_ms */
+	UMOD_REMOVE_FORCE = 1 << 1, /* in use or without exit: taints */
+	/* Refuse while a thread's stack has a return address in it. */
+	UMOD_REMOVE_CHECK_STACKS = 1 << 2,
+};
+
+/*
+ * Removes module @name of @space: exit runs, then all of it is gone. @timeout_ms counts
+ * with UMOD_REMOVE_WAIT, and < 0 is for ever. Returns 0, or says in @error who holds it.
+ * Since 0.1.
+ */
+int umod_remove(struct umod_namespace *space, const char *name, unsigned flags,
+	int timeout_ms, struct umod_error *error);
+
+/* ---- uses ---- */
+
+/* The module called @name, with one more use; NULL: none that is live. Since 0.1. */
+struct umod_module *umod_module_find(struct umod_namespace *space, const char *name);
+/*
+ * One more use, which keeps @module from going. False: it is going, or not live yet. The
+ * caller knows that @module is there: by another use, or because it runs in it. Since
+ * 0.1.
+ */
+bool umod_module_try_get(struct umod_module *module);
+/* Gives a use back. NULL is ignored. Since 0.1. */
+void umod_module_put(struct umod_module *module);
+/* The module whose code or data is at @address, with one more use; or NULL. Since 0.1. */
+struct umod_module *umod_module_of(struct umod_namespace *space, const void *address);
+
+/* ---- rules ---- */
+
+/* No module is inserted any more, in the whole process, for good. Since 0.1. */
+void umod_insert_disable(void);
+/* Never inserts module @name in @space, whoever needs it; 0 or -ENOMEM. Since 0.1. */
+int umod_forbid(struct umod_namespace *space, const char *name, const char *reason);
+/*
+ * Lends a symbol of the program to the modules of @space, as modules export theirs:
+ * @export_space "" or NULL: plain; @gpl_only; @crc 0: not versioned. Strings are copied.
+ * 0, -EEXIST or -ENOMEM. Since 0.1.
+ */
+struct umod_host_export {
+	size_t size_bytes;
+	const char *name;
+	void *address;
+	const char *export_space;
+	bool gpl_only;
+	bool has_crc;
+	uint32_t crc;
+	const char *declaration; /* for messages, or NULL */
+};
+int umod_export(struct umod_namespace *space, const struct umod_host_export *item,
+	struct umod_error *error);
+
+/* ---- listeners ---- */
+
+enum umod_event {
+	UMOD_EVENT_COMING, /* bound, before init: a listener may refuse it */
+	UMOD_EVENT_LIVE,
+	UMOD_EVENT_GOING, /* after exit; also when init failed or it was refused */
+};
+struct umod_listener;
+/*
+ * Has @call called for modules of @space (NULL: of all), in the order of their adding, in
+ * the thread that loads. Returns 0, or for UMOD_EVENT_COMING a negative errno, which
+ * fails the load: those told before are then told that it goes. Since 0.1.
+ */
+int umod_listener_add(struct umod_namespace *space,
+	int (*call)(struct umod_module *module, enum umod_event event, void *data),
+	void *data, struct umod_listener **out);
+/* Not from within a listener. NULL is ignored. Since 0.1. */
+void umod_listener_remove(struct umod_listener *listener);
+
+/* ---- demand loading ---- */
+
+struct umod_modtree;
+/*
+ * Where modules of @space are found by name, alias or symbol: a tree as depmod indexes
+ * it, of which a reference is taken. @tree NULL: nowhere. 0 or -ENOMEM. Since 0.1.
+ */
+int umod_set_tree(struct umod_namespace *space, struct umod_modtree *tree,
+	struct umod_error *error);
+/*
+ * Has the module that the name or alias @format (as printf) means be there, with what it
+ * depends on; modules that come so are UMOD_INSERT_AUTOCLEAN. At most 50 at once; others
+ * wait for 5 s: -ETIME. Requests for one name share the work. -ENOENT: none is known;
+ * -ENAMETOOLONG. Since 0.1.
+ */
+int umod_request(struct umod_namespace *space, struct umod_error *error,
+	const char *format, ...) __attribute__((format(printf, 3, 4)));
+/*
+ * One pass over modules of @space that came on demand: those that nobody used since the
+ * last pass go; @all: also those that were used, if nobody does now. Returns how many
+ * went. Since 0.1.
+ */
+unsigned umod_autoclean(struct umod_namespace *space, bool all);
+/* Has a thread make such passes each @seconds (the old kernel's 180); 0: no more. */
+int umod_autoclean_every(
+	struct umod_namespace *space, unsigned seconds, struct umod_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whether a module may use what it imports: the licence, the export namespaces, and
+ * whether who offers it is there for good. Finds each import as binding will, once more.
+ */
+#include "life/life.h"
+
+#include <fnmatch.h>
+
+#define RULE_NAMESPACE_FOR "module:" /* then names of modules, by commas; a final * */
+
+struct checking {
+	struct load *load;
+	struct umod_module *module;
+	const struct life_about *about;
+	bool is_gpl;
+};
+
+/* Whether "module:a,b*" means @name. */
+static bool is_for(const char *space, const char *name)
+{
+	char pattern[LIFE_NAME_BYTES];
+	for (const char *at = space + strlen(RULE_NAMESPACE_FOR); *at;
+		at += strspn(at, ",")) {
+		size_t length = strcspn(at, ",");
+		if (length < sizeof(pattern)) {
+			for (size_t i = 0; i < length; i++)
+				pattern[i] = at[i] == '-' ? '_' : at[i];
+			pattern[length] = 0;
+			if (fnmatch(pattern, name, 0) == 0)
+				return true;
+		}
+		at += length;
+	}
+	return false;
+}
+
+static int check_rule(const struct checking *check, const char *name, const char *space,
+	bool gpl_only, const char *provider)
+{
+	const char *own = check->module->life->name;
+	struct umod_error *error = check->load->error;
+	bool named = space &&
+		     strncmp(space, RULE_NAMESPACE_FOR, strlen(RULE_NAMESPACE_FOR)) == 0;
+	if (gpl_only && !check->is_gpl)
+		return base_error(error, UMOD_STAGE_BIND, -ENOENT, own,
+			"unknown symbol %s: %s exports it to modules of a licence that "
+			"is "
+			"compatible with the GPL, which '%s' is not",
+			name, provider,
+			life_about_get(check->about, "license")
+				? life_about_get(check->about, "license")
+				: "(none)");
+	if (named && !is_for(space, own))
+		return base_error(error, UMOD_STAGE_BIND, -EINVAL, own,
+			"uses %s, which %s exports to other modules: %s", name, provider,
+			space);
+	if (space && space[0] && !named &&
+		!life_about_has(check->about, "import_ns", space))
+		return base_error(error, UMOD_STAGE_BIND, -EINVAL, own,
+			"uses %s of the export namespace %s of %s, but does not import "
+			"that namespace",
+			name, space, provider);
+	return 0;
+}
+
+static int check_provider(const struct checking *check,
+	const struct elf_reference *reference, struct umod_module *provider)
+{
+	struct umod_error *error = check->load->error;
+	if (!provider->life)
+		return 0;
+	struct life_try *try = check->load->data;
+	if (provider->state == UMOD_STATE_COMING) {
+		try->is_blocked = true;
+		return base_error(error, UMOD_STAGE_BIND, -EBUSY,
+			check->module->life->name,
+			"needs %s of %s, which is still coming", reference->name,
+			provider->life->name);
+	}
+	if (provider->state == UMOD_STATE_GOING)
+		return base_error(error, UMOD_STAGE_BIND, -ENOENT,
+			check->module->life->name, "unknown symbol %s: %s is going",
+			reference->name, provider->life->name);
+	const struct life_rule *rule =
+		life_about_export(&provider->life->about, reference);
+	return rule ? check_rule(check, reference->name, rule->space, rule->gpl_only,
+			      provider->life->name)
+		    : 0;
+}
+
+static int check_import(const struct checking *check, const char *name, bool weak)
+{
+	struct elf_reference reference;
+	struct link_definition definition;
+	struct load *load = check->load;
+	link_reference(&reference, name, NULL);
+	if (link_scope_find(load->scope, &reference, NULL, &definition))
+		return definition.image->owner &&
+				       definition.image != &check->module->image
+			       ? check_provider(
+					 check, &reference, definition.image->owner)
+			       : 0;
+	const struct umod_host_export *item = life_host_export(load->space, &reference);
+	if (item)
+		return check_rule(
+			check, name, item->export_space, item->gpl_only, "the host");
+	if (weak || load_finds_elsewhere(load, &reference))
+		return 0;
+	struct life_try *try = load->data;
+	snprintf(try->missing, sizeof(try->missing), "symbol:%s", name);
+	return base_error(load->error, UMOD_STAGE_BIND, -ENOENT,
+		check->module->life->name, "unknown symbol %s", name);
+}
+
+int life_imports(struct load *load)
+{
+	struct umod_module *module = load->root;
+	const struct elf_view *view = &module->image.view;
+	const struct elf_object *file =
+		module->image.object ? link_object_file(module->image.object) : NULL;
+	struct checking check = { load, module, &module->life->about,
+		life_license_is_gpl(life_about_get(&module->life->about, "license")) };
+	struct elf_symbols symbols = { 0 };
+	int result = file ? elf_object_symbols(file, &symbols, load->error) : 0;
+	for (uint64_t i = 1; !result && i < symbols.count; i++) {
+		Elf64_Sym symbol;
+		elf_symbol_read(&symbols, i, &symbol);
+		const char *name = elf_symbol_name(&symbols, &symbol);
+		if (symbol.st_shndx == SHN_UNDEF && name && name[0])
+			result = check_import(
+				&check, name, ELF64_ST_BIND(symbol.st_info) == STB_WEAK);
+	}
+	for (uint64_t i = 1; !file && !result && i < view->symbol_count; i++) {
+		const char *name = elf_view_string(view, view->symbols[i].st_name);
+		if (view->symbols[i].st_shndx == SHN_UNDEF && name && name[0])
+			result = check_import(&check, name,
+				ELF64_ST_BIND(view->symbols[i].st_info) == STB_WEAK);
+	}
+	return result;
+}

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bringing a module in: the entry convention of umod's own modules, through the pipeline
+ * up to where its code could run, then parameters, listeners, init.
+ */
+#include "life/life.h"
+
+#include <stdlib.h>
+
+/* As <umod/author.h> has it. */
+struct this_module {
+	uint32_t size, abi;
+	char name[LIFE_NAME_BYTES];
+	int (*init)(void);
+	void (*exit)(void);
+	struct umod_module *module;
+};
+#define THIS_MODULE_ABI 1
+
+/* For another module to come or go, as the kernel waits. */
+#define WAIT_NS 30000000000ull
+/* Modules that are asked for, one after the other, while one is inserted. */
+#define MISSING_AT_MOST 1000u
+
+/* ---- admit: what it is, and whether it may be ---- */
+
+static int fail(const struct load *load, enum umod_stage stage, int code,
+	const char *subject, const char *why)
+{
+	return base_error(load->error, stage, code, subject, "%s", why);
+}
+
+static int read_about(struct load *load, struct load_item *item, struct life_about *about)
+{
+	const char *name = item->module->path;
+	struct elf_bytes bytes = { .bytes = item->bytes, .count = item->file_bytes };
+	struct elf_object object;
+	int result = elf_object_open_any(&object, name, &bytes, load->error);
+	return result ? result : life_about_read(about, &object, load->error);
+}
+
+/* As asked for, as it says, or as its file is called. */
+static int take_name(struct load *load, struct life *life, const char *path)
+{
+	const struct life_try *try = load->data;
+	const char *slash = strrchr(path, '/');
+	const char *file = slash ? slash + 1 : path;
+	char stem[LIFE_NAME_BYTES * 2];
+	const char *name = try->options->name ? try->options->name
+					      : life_about_get(&life->about, "name");
+	if (!name) {
+		snprintf(stem, sizeof(stem), "%.*s", (int)strcspn(file, "."), file);
+		name = stem;
+	}
+	int result = life_fold(name, life->name);
+	return result ? base_error(load->error, UMOD_STAGE_DESCRIBE, result, path,
+				"'%s' is no name of a module: 1 to %d bytes, no slash",
+				name, LIFE_NAME_BYTES - 1)
+		      : 0;
+}
+
+static int check_duplicate(
+	struct load *load, const struct load_item *item, const struct life *life)
+{
+	struct life_try *try = load->data;
+	struct umod_module *other = life_by_name(load->space, life->name);
+	if (!other)
+		return 0;
+	if (other->state == UMOD_STATE_LIVE)
+		return fail(
+			load, UMOD_STAGE_ADMIT, -EEXIST, life->name, "is there already");
+	try->is_blocked = true;
+	try->is_same_file = item->st.st_ino && other->inode == item->st.st_ino &&
+			    other->device == item->st.st_dev;
+	strcpy(try->in_the_way, life->name);
+	return fail(load, UMOD_STAGE_ADMIT, -EBUSY, life->name,
+		"another module of this name is coming or going");
+}
+
+/* What it says it needs is asked for before, where somebody knows it. */
+static int check_depends(struct load *load, const struct life *life)
+{
+	struct life_try *try = load->data;
+	const char *at = life_about_get(&life->about, "depends");
+	if (!at || try->has_asked_depends || !load->space->life->tree)
+		return 0;
+	for (; *at; at += strspn(at, ", ")) {
+		char name[LIFE_NAME_BYTES], given[LIFE_NAME_BYTES];
+		size_t length = strcspn(at, ", ");
+		struct umod_module *other;
+		snprintf(given, sizeof(given), "%.*s", (int)length, at);
+		at += length;
+		if (life_fold(given, name) ||
+			((other = life_by_name(load->space, name)) &&
+				other->state == UMOD_STATE_LIVE))
+			continue;
+		strcpy(try->missing, name);
+		return base_error(load->error, UMOD_STAGE_ADMIT, -ENOENT, life->name,
+			"needs module %s, which is not there", name);
+	}
+	return 0;
+}
+
+static bool is_offered(const char *name, void *data)
+{
+	struct elf_reference reference;
+	link_reference(&reference, name, NULL);
+	return life_about_export(data, &reference) != NULL;
+}
+
+static int admit(struct load *load, struct load_item *item)
+{
+	const struct life_try *try = load->data;
+	struct umod_module *module = item->module;
+	struct life_space *space;
+	int result = life_space_get(load->space, &space, load->error);
+	struct life *life = result ? NULL : base_zalloc(sizeof(*life));
+	if (!life)
+		return fail(load, UMOD_STAGE_DESCRIBE, -ENOMEM, module->path,
+			"no memory for its life");
+	module->life = life; /* from here on it goes with the module */
+	life->module = module;
+	life->by_demand = try->options->flags & UMOD_INSERT_AUTOCLEAN;
+	result = read_about(load, item, &life->about);
+	if (!result && !life->about.this_module.index && !life->about.export_count &&
+		!life_about_get(&life->about, "license"))
+		result = fail(load, UMOD_STAGE_DESCRIBE, -ENOEXEC, module->path,
+			"is no module: it has neither .gnu.linkonce.this_module nor a "
+			"licence; umod_load takes any object");
+	if (!result)
+		result = take_name(load, life, module->path);
+	if (!result)
+		result = life_may_come(load->space, life->name, load->error);
+	if (!result && life_about_get(&life->about, "livepatch"))
+		result = fail(load, UMOD_STAGE_ADMIT, -ENOTSUP, life->name,
+			"is a live patch, which umod does not apply yet");
+	if (!result)
+		result = check_duplicate(load, item, life);
+	if (!result)
+		result = check_depends(load, life);
+	if (!result && life_list(module))
+		result = fail(load, UMOD_STAGE_ADMIT, -ENOMEM, life->name,
+			"no memory to enter its name");
+	if (result)
+		return result;
+	atomic_store(&module->references, 1);
+	load->offer = (struct link_object_offer){ is_offered, &life->about };
+	if (!life_license_is_gpl(life_about_get(&life->about, "license")))
+		life_taint(module, LIFE_TAINT_PROPRIETARY);
+	return 0;
+}
+
+/* ---- what the host lends ---- */
+
+static bool lend(struct load *load, const struct elf_reference *reference,
+	struct link_definition *definition)
+{
+	static struct link_image host = { .home = LINK_HOME_HOST,
+		.path = "the host",
+		.name = "the host",
+		.bound = true };
+	const struct umod_host_export *item = life_host_export(load->space, reference);
+	if (item)
+		*definition = (struct link_definition){ .image = &host,
+			.address = item->address };
+	return item != NULL;
+}
+
+/* ---- coming: its entry points and parameters ---- */
+
+/* Where a section of it lies; NULL: nowhere, or not as a whole. */
+static void *place_of(
+	const struct umod_module *module, const struct life_section *section)
+{
+	const struct link_image *image = &module->image;
+	uint64_t bytes;
+	void *at;
+	if (!section->index)
+		return NULL;
+	if (image->view.type == ET_REL) {
+		at = link_object_address(image, section->index, &bytes);
+		return at && bytes >= section->bytes ? at : NULL;
+	}
+	return elf_view_in_memory(&image->view, section->vaddr, section->bytes, NULL)
+		       ? (void *)(image->bias + section->vaddr)
+		       : NULL;
+}
+
+static bool is_code(const struct umod_module *module, const void *address)
+{
+	return !address || elf_view_is_code(&module->image.view,
+				   (uintptr_t)address - module->image.bias);
+}
+
+/* The old names, where it has no structure that says. */
+static void *old_entry(const struct umod_module *module, const char *name)
+{
+	struct elf_reference reference;
+	struct link_definition definition;
+	link_reference(&reference, name, NULL);
+	if (module->image.view.type == ET_REL)
+		return link_object_find(&module->image, name);
+	return link_image_find(&module->image, &reference, &definition)
+		       ? link_definition_address(&definition)
+		       : NULL;
+}
+
+static int find_entries(struct load *load, struct umod_module *module)
+{
+	struct life *life = module->life;
+	struct this_module *own = place_of(module, &life->about.this_module);
+	void *init = NULL, *exit = NULL;
+	if (own && (life->about.this_module.bytes < sizeof(*own) ||
+			   own->size != sizeof(*own) || own->abi != THIS_MODULE_ABI))
+		return fail(load, UMOD_STAGE_PARAMETERS, -ENOEXEC, life->name,
+			"is a module, but not one of umod's: its this_module is of "
+			"another "
+			"kind");
+	if (own) {
+		memcpy(&init, &own->init, sizeof(init));
+		memcpy(&exit, &own->exit, sizeof(exit));
+		own->module = module;
+	}
+	if (!init)
+		init = old_entry(module, "init_module");
+	if (!exit)
+		exit = old_entry(module, "cleanup_module");
+	if (!is_code(module, init) || !is_code(module, exit))
+		return fail(load, UMOD_STAGE_PARAMETERS, -ENOEXEC, life->name,
+			"its init or exit is no code of it");
+	memcpy(&life->init, &init, sizeof(init));
+	memcpy(&life->exit, &exit, sizeof(exit));
+	return 0;
+}
+
+static int coming(struct load *load)
+{
+	struct umod_module *module = load->root;
+	int result = find_entries(load, module);
+	module->state = UMOD_STATE_COMING;
+	module->image.name = module->life->name;
+	if (!result)
+		result = life_ask(module, load->error);
+	return result;
+}
+
+/* ---- init, and live ---- */
+
+static int run_init(struct umod_module *module, struct umod_error *error)
+{
+	struct life *life = module->life;
+	if (!life->init)
+		return 0;
+	base_trace(BASE_TRACE_INIT, "%s: init", life->name);
+	bool went = life_let_go();
+	int result = life->init();
+	life_take_back(went);
+	if (result > 0)
+		base_trace(BASE_TRACE_INIT, "%s: init gave %d, which should be 0 or less",
+			life->name, result);
+	if (result >= 0)
+		return 0;
+	/* -EEXIST says that a module is there. */
+	return base_error(error, UMOD_STAGE_INIT, result == -EEXIST ? -EBUSY : result,
+		life->name, "its init failed: %s (%d)", strerror(-result), result);
+}
+
+static int make_live(
+	struct umod_module *module, struct umod_module **out, struct umod_error *error)
+{
+	int result = run_init(module, error);
+	if (result) {
+		life_end(module, false);
+		return result;
+	}
+	module->state = UMOD_STATE_LIVE;
+	link_object_settle(&module->image);
+	if (out) {
+		*out = module;
+		life_try_get(module);
+	}
+	life_tell(module, UMOD_EVENT_LIVE);
+	registry_wake();
+	return 0;
+}
+
+static const struct load_convention convention = { admit, lend, life_imports, coming };
+
+/* ---- the whole ---- */
+
+static int insert(struct umod_namespace *space, struct life_try *try,
+	const struct umod_source *source, struct umod_module **out,
+	struct umod_error *error)
+{
+	struct load load = { .space = space,
+		.context = space->context,
+		.flags = UMOD_LOAD_GLOBAL | UMOD_LOAD_PRIVATE,
+		.source = source,
+		.stage_ns = try->options->stage_ns,
+		.error = error,
+		.convention = &convention,
+		.data = try };
+	int result = load_run(&load);
+	if (result)
+		return result;
+	/* The load's reference: the namespace has one already. */
+	atomic_fetch_sub(&load.root->references, 1);
+	return make_live(load.root, out, error);
+}
+
+/*
+ * Another thread is at a module of this name, or at one that is needed. 1: try again;
+ * else what there is to say. Under the lock.
+ */
+static int wait_for_other(struct umod_namespace *space, const struct life_try *try,
+	uint64_t until, struct umod_module **out, struct umod_error *error)
+{
+	if (registry_wait(until))
+		return -EBUSY; /* the error of the try stands */
+	struct umod_module *other =
+		try->in_the_way[0] ? life_by_name(space, try->in_the_way) : NULL;
+	if (!try->in_the_way[0] || (other && other->state != UMOD_STATE_LIVE))
+		return 1;
+	umod_error_clear(error);
+	if (!other)
+		return base_error(error, UMOD_STAGE_ADMIT, -EBUSY, try->in_the_way,
+			"another load of it has just failed, or it has just gone");
+	if (!try->is_same_file)
+		return base_error(error, UMOD_STAGE_ADMIT, -EEXIST, try->in_the_way,
+			"is there already");
+	if (out && life_try_get(other))
+		*out = other;
+	return 0;
+}
+
+/* One try. 1: another may do better. */
+static int try_once(struct umod_namespace *space, struct life_try *try,
+	const struct umod_source *source, uint64_t until, struct umod_module **out,
+	struct umod_error *error)
+{
+	registry_lock();
+	try->missing[0] = try->in_the_way[0] = 0;
+	try->is_blocked = false;
+	int result = insert(space, try, source, out, error);
+	if (result && try->is_blocked)
+		result = wait_for_other(space, try, until, out, error);
+	if (!space->life || !space->life->tree)
+		try->missing[0] = 0; /* nobody to ask */
+	registry_unlock();
+	return result;
+}
+
+static int try_until(struct umod_namespace *space, struct life_try *try,
+	const struct umod_source *source, struct umod_module **out,
+	struct umod_error *error)
+{
+	uint64_t until = base_now_ns() + WAIT_NS;
+	char asked[sizeof(try->missing)] = "";
+	for (unsigned round = 0;; round++) {
+		int result = try_once(space, try, source, until, out, error);
+		/* What was asked for and still is missing will stay so. */
+		if (result <= 0 && (!result || !try->missing[0] ||
+					   strcmp(asked, try->missing) == 0 ||
+					   round >= MISSING_AT_MOST))
+			return result;
+		if (result < 0) {
+			strcpy(asked, try->missing);
+			bool found = life_request(space, asked, NULL) == 0;
+			if (!found && strncmp(asked, "symbol:", 7) == 0)
+				return result;
+			if (!found) /* perhaps it can do without */
+				try->has_asked_depends = true;
+		}
+		umod_error_clear(error);
+	}
+}
+
+static int check_options(
+	const struct umod_insert_options *options, struct umod_error *error)
+{
+	const unsigned known = UMOD_INSERT_IGNORE_MODVERSIONS |
+			       UMOD_INSERT_IGNORE_VERMAGIC | UMOD_INSERT_COMPRESSED |
+			       UMOD_INSERT_AUTOCLEAN;
+	if (options->flags & ~known)
+		return base_error(error, UMOD_STAGE_NONE, -EINVAL, options->name,
+			"unknown flags %#x to insert a module with",
+			options->flags & ~known);
+	return 0;
+}
+
+int life_insert(struct umod_namespace *space, const struct umod_source *source,
+	const struct umod_insert_options *options, struct umod_module **out,
+	struct umod_error *error)
+{
+	struct life_try try = { .options = options };
+	struct umod_error own = { 0 };
+	int result = check_options(options, error);
+	if (out)
+		*out = NULL;
+	return result ? result
+		      : try_until(space, &try, source, out, error ? error : &own);
+}

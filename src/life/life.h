@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Floor 6: modules with a life. Brings modules in by name, through the pipeline with a
+ * convention of its own; keeps their uses, tells listeners, finds what is missing on
+ * demand, and takes them out. Knows nothing of how an image is mapped or bound.
+ *
+ * Functions that are not called by the API's alone run under registry_lock(). init, exit
+ * and listeners run without it where it is not nested: whatever was read before must then
+ * be read again, but for a module that is coming or going, which only its loader changes.
+ */
+#ifndef UMOD_LIFE_INTERNAL_H
+#define UMOD_LIFE_INTERNAL_H
+
+#include "feature/feature.h"
+#include "load/load.h"
+
+#include <umod/life.h>
+
+#include <stdio.h>
+
+#define LIFE_NAME_BYTES 56 /* with its NUL, as in the kernel */
+
+/* ---- about.c: what a module says of itself ---- */
+
+/* Of a symbol that it offers. */
+struct life_rule {
+	const char *name; /* name_bytes of it; not ended */
+	size_t name_bytes;
+	const char *space; /* export namespace, or NULL */
+	bool gpl_only;
+};
+/* A section of it in its file; index 0: there is none. */
+struct life_section {
+	unsigned index;
+	uint64_t vaddr, bytes; /* vaddr: of a shared object */
+};
+struct life_about {
+	char *text;               /* of .modinfo, owned */
+	struct feature_info info; /* in it */
+	struct life_rule *exports;
+	unsigned export_count, export_capacity;
+	struct base_map by_name; /* GNU hash of a name -> its number in exports, from 1 */
+	struct life_section this_module, parameters;
+};
+/* Reads it; freed by life_about_free, also on failure. -ELIBBAD, -ENOMEM. */
+int life_about_read(struct life_about *about, const struct elf_object *object,
+	struct umod_error *error);
+void life_about_free(struct life_about *about);
+/* The first value of @key in .modinfo, or NULL; whether one of them is @value. */
+const char *life_about_get(const struct life_about *about, const char *key);
+bool life_about_has(const struct life_about *about, const char *key, const char *value);
+const struct life_rule *life_about_export(
+	const struct life_about *about, const struct elf_reference *reference);
+/* As the kernel's license_is_gpl_compatible. */
+bool life_license_is_gpl(const char *license);
+
+/* What a module has that an image has not. */
+struct life {
+	struct umod_module *module;
+	char name[LIFE_NAME_BYTES]; /* folded: '_' for '-' */
+	struct life_about about;
+	int (*init)(void);
+	void (*exit)(void);
+	uint64_t taints;
+	bool is_listed;         /* found by its name */
+	bool by_demand;         /* UMOD_INSERT_AUTOCLEAN */
+	bool was_passed;        /* by the pass of autoclean.c under way */
+	atomic_bool visited;    /* used since the last pass */
+	atomic_bool is_awaited; /* somebody waits for its last use to end */
+};
+
+/* ---- names.c ---- */
+/* Folds @name into @out of LIFE_NAME_BYTES. -ENAMETOOLONG or -EINVAL (empty, a slash). */
+int life_fold(const char *name, char *out);
+uint64_t life_key(const char *folded);
+struct umod_module *life_by_name(const struct umod_namespace *space, const char *folded);
+/* Enters it by its name; -ENOMEM. And takes it out, if it is in. */
+int life_list(struct umod_module *module);
+void life_unlist(struct umod_module *module);
+
+/* ---- rules.c ---- */
+
+/* What a namespace keeps for its modules; made at first use. */
+struct life_space {
+	struct base_map by_name;   /* life_key -> struct umod_module */
+	struct base_map exports;   /* GNU hash -> struct umod_host_export */
+	struct base_map forbidden; /* life_key -> what rules.c keeps */
+	struct index_tree *tree;   /* a reference, or NULL */
+	struct life_cleaner *cleaner;
+};
+int life_space_get(
+	struct umod_namespace *space, struct life_space **out, struct umod_error *error);
+void life_disable(void);
+int life_forbid(struct umod_namespace *space, const char *name, const char *reason);
+/* 0, or -EPERM: @name is forbidden, or all are. */
+int life_may_come(
+	const struct umod_namespace *space, const char *name, struct umod_error *error);
+int life_export(struct umod_namespace *space, const struct umod_host_export *item,
+	struct umod_error *error);
+const struct umod_host_export *life_host_export(
+	const struct umod_namespace *space, const struct elf_reference *reference);
+
+/* ---- uses.c: as in umod/life.h ---- */
+bool life_try_get(struct umod_module *module);
+void life_put(struct umod_module *module);
+struct umod_module *life_find(struct umod_namespace *space, const char *name);
+struct umod_module *life_of(struct umod_namespace *space, const void *address);
+
+/* ---- listen.c ---- */
+int life_listener_add(struct umod_namespace *space,
+	int (*call)(struct umod_module *module, enum umod_event event, void *data),
+	void *data, struct umod_listener **out);
+void life_listener_remove(struct umod_listener *listener);
+void life_tell(struct umod_module *module, enum umod_event event);
+/* That it comes; a listener may refuse, and those who know are then told it goes. */
+int life_ask(struct umod_module *module, struct umod_error *error);
+/* Gives the lock up, unless it is nested; what to give life_take_back. */
+bool life_let_go(void);
+void life_take_back(bool went);
+
+/* ---- insert.c ---- */
+
+/* One try at bringing a module in: load->data. */
+struct life_try {
+	const struct umod_insert_options *options;
+	/* Why it failed, if that can change: what is to be asked for first, "" for none;
+	 * whether another module is to come or go first; whether that one is of the same
+	 * file; it is what in_the_way tells the name of. */
+	char missing[256];
+	bool is_blocked, is_same_file, has_asked_depends;
+	char in_the_way[LIFE_NAME_BYTES];
+};
+
+/* ---- imports.c ---- */
+/* Whether @load's root may use what it imports: licence, namespaces, states. */
+int life_imports(struct load *load);
+
+/* ---- insert.c ---- */
+/* As umod_insert; takes the lock. */
+int life_insert(struct umod_namespace *space, const struct umod_source *source,
+	const struct umod_insert_options *options, struct umod_module **out,
+	struct umod_error *error);
+
+/* ---- remove.c ---- */
+int life_remove(struct umod_namespace *space, const char *name, unsigned flags,
+	int timeout_ms, struct umod_error *error);
+/* Ends a module that nobody uses: exit, listeners, the memory. */
+void life_end(struct umod_module *module, bool runs_exit);
+
+/* ---- request.c, autoclean.c: they take the lock ---- */
+struct index_tree;
+int life_set_tree(
+	struct umod_namespace *space, struct index_tree *tree, struct umod_error *error);
+int life_request(
+	struct umod_namespace *space, const char *name, struct umod_error *error);
+unsigned life_autoclean(struct umod_namespace *space, bool all);
+int life_clean_every(
+	struct umod_namespace *space, unsigned seconds, struct umod_error *error);
+void life_cleaner_stop(struct life_space *life);
+
+/* ---- stacks.c ---- */
+/* 0: no thread has a frame in @module; -EWOULDBLOCK with the thread and the function;
+ * -ENOTSUP: they cannot be looked at. */
+int life_stacks_check(const struct umod_module *module, struct umod_error *error);
+
+/* ---- taints ---- */
+enum life_taint { /* bits, as the kernel numbers them */
+	LIFE_TAINT_PROPRIETARY = 0,
+	LIFE_TAINT_FORCED_MODULE = 1,
+	LIFE_TAINT_FORCED_RMMOD = 3,
+	LIFE_TAINT_OUT_OF_TREE = 12,
+	LIFE_TAINT_UNSIGNED = 13,
+};
+static inline void life_taint(struct umod_module *module, enum life_taint taint)
+{
+	module->life->taints |= 1ull << taint;
+}
+
+#endif

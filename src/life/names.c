@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* Names of modules: '-' is '_', at most 55 bytes; and who bears one in a namespace. */
+#include "life/life.h"
+
+int life_fold(const char *name, char *out)
+{
+	size_t length = strlen(name);
+	if (length == 0 || strchr(name, '/'))
+		return -EINVAL;
+	if (length >= LIFE_NAME_BYTES)
+		return -ENAMETOOLONG;
+	for (size_t i = 0; i <= length; i++)
+		out[i] = name[i] == '-' ? '_' : name[i];
+	return 0;
+}
+
+uint64_t life_key(const char *folded)
+{
+	return base_hash_bytes(folded, strlen(folded));
+}
+
+struct umod_module *life_by_name(const struct umod_namespace *space, const char *folded)
+{
+	size_t cursor = 0;
+	struct umod_module *module;
+	while (space->life && (module = base_map_next(
+				       &space->life->by_name, life_key(folded), &cursor)))
+		if (strcmp(module->life->name, folded) == 0)
+			return module;
+	return NULL;
+}
+
+int life_list(struct umod_module *module)
+{
+	struct life_space *space;
+	struct life *life = module->life;
+	if (life_space_get(module->space, &space, NULL) ||
+		base_map_put(&space->by_name, life_key(life->name), module))
+		return -ENOMEM;
+	life->is_listed = true;
+	return 0;
+}
+
+void life_unlist(struct umod_module *module)
+{
+	struct life *life = module->life;
+	if (life->is_listed)
+		base_map_remove(
+			&module->space->life->by_name, life_key(life->name), module);
+	life->is_listed = false;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Uses of a module. While it is in its namespace its references count one for that, and
+ * one for each use; what goes takes the one away, after which no use can be had.
+ */
+#include "life/life.h"
+
+bool life_try_get(struct umod_module *module)
+{
+	unsigned count = atomic_load(&module->references);
+	do {
+		if (count == 0)
+			return false;
+	} while (!atomic_compare_exchange_weak(&module->references, &count, count + 1));
+	if (module->life)
+		atomic_store(&module->life->visited, true);
+	return true;
+}
+
+void life_put(struct umod_module *module)
+{
+	atomic_fetch_sub(&module->references, 1);
+	if (!module->life || !atomic_load(&module->life->is_awaited))
+		return;
+	registry_lock();
+	registry_wake();
+	registry_unlock();
+}
+
+struct umod_module *life_find(struct umod_namespace *space, const char *name)
+{
+	char folded[LIFE_NAME_BYTES];
+	if (life_fold(name, folded))
+		return NULL;
+	registry_lock();
+	struct umod_module *module = life_by_name(space, folded);
+	if (module && (module->state != UMOD_STATE_LIVE || !life_try_get(module)))
+		module = NULL;
+	registry_unlock();
+	return module;
+}
+
+struct umod_module *life_of(struct umod_namespace *space, const void *address)
+{
+	struct base_reader *reader = base_reader_enter();
+	struct link_image *image = link_address_find((uintptr_t)address);
+	struct umod_module *module =
+		image && image->home != LINK_HOME_HOST ? image->owner : NULL;
+	/* Nothing that a reader sees is freed before the reader leaves. */
+	if (module && (!module->life || module->space != space || !life_try_get(module)))
+		module = NULL;
+	base_reader_leave(reader);
+	return module;
+}
