@@ -5,63 +5,30 @@
  */
 #include "life/life.h"
 
-#include <fnmatch.h>
-
-#define RULE_NAMESPACE_FOR "module:" /* then names of modules, by commas; a final * */
-
 struct checking {
 	struct load *load;
 	struct umod_module *module;
-	const struct life_about *about;
-	bool is_gpl;
+	const struct module_description *about;
 };
-
-/* Whether "module:a,b*" means @name. */
-static bool is_for(const char *space, const char *name)
-{
-	char pattern[LIFE_NAME_BYTES];
-	for (const char *at = space + strlen(RULE_NAMESPACE_FOR); *at;
-		at += strspn(at, ",")) {
-		size_t length = strcspn(at, ",");
-		if (length < sizeof(pattern)) {
-			for (size_t i = 0; i < length; i++)
-				pattern[i] = at[i] == '-' ? '_' : at[i];
-			pattern[length] = 0;
-			if (fnmatch(pattern, name, 0) == 0)
-				return true;
-		}
-		at += length;
-	}
-	return false;
-}
 
 static int check_rule(const struct checking *check, const char *name, const char *space,
 	bool gpl_only, const char *provider)
 {
+	const struct module_description *about = check->about;
 	const char *own = check->module->life->name;
 	struct umod_error *error = check->load->error;
-	bool named = space &&
-		     strncmp(space, RULE_NAMESPACE_FOR, strlen(RULE_NAMESPACE_FOR)) == 0;
-	if (gpl_only && !check->is_gpl)
+	if (gpl_only && !about->gpl_compatible)
 		return base_error(error, UMOD_STAGE_BIND, -ENOENT, own,
 			"unknown symbol %s: %s exports it to modules of a licence that "
 			"is "
-			"compatible with the GPL, which '%s' is not",
-			name, provider,
-			life_about_get(check->about, "license")
-				? life_about_get(check->about, "license")
-				: "(none)");
-	if (named && !is_for(space, own))
-		return base_error(error, UMOD_STAGE_BIND, -EINVAL, own,
-			"uses %s, which %s exports to other modules: %s", name, provider,
-			space);
-	if (space && space[0] && !named &&
-		!life_about_has(check->about, "import_ns", space))
-		return base_error(error, UMOD_STAGE_BIND, -EINVAL, own,
-			"uses %s of the export namespace %s of %s, but does not import "
-			"that namespace",
-			name, space, provider);
-	return 0;
+			"compatible with the GPL, which %s is not",
+			name, provider, about->license ? about->license : "none");
+	if (module_space_admits(space, own, &about->imports))
+		return 0;
+	return base_error(error, UMOD_STAGE_BIND, -EINVAL, own,
+		"uses %s of the export namespace %s of %s, which it %s", name, space,
+		provider,
+		strncmp(space, "module:", 7) == 0 ? "is not for" : "does not import");
 }
 
 static int check_provider(const struct checking *check,
@@ -82,8 +49,8 @@ static int check_provider(const struct checking *check,
 		return base_error(error, UMOD_STAGE_BIND, -ENOENT,
 			check->module->life->name, "unknown symbol %s: %s is going",
 			reference->name, provider->life->name);
-	const struct life_rule *rule =
-		life_about_export(&provider->life->about, reference);
+	const struct module_export *rule =
+		module_description_export(&provider->life->about, reference->name);
 	return rule ? check_rule(check, reference->name, rule->space, rule->gpl_only,
 			      provider->life->name)
 		    : 0;
@@ -119,8 +86,7 @@ int life_imports(struct load *load)
 	const struct elf_view *view = &module->image.view;
 	const struct elf_object *file =
 		module->image.object ? link_object_file(module->image.object) : NULL;
-	struct checking check = { load, module, &module->life->about,
-		life_license_is_gpl(life_about_get(&module->life->about, "license")) };
+	struct checking check = { load, module, &module->life->about };
 	struct elf_symbols symbols = { 0 };
 	int result = file ? elf_object_symbols(file, &symbols, load->error) : 0;
 	for (uint64_t i = 1; !result && i < symbols.count; i++) {

@@ -7,16 +7,6 @@
 
 #include <stdlib.h>
 
-/* As <umod/author.h> has it. */
-struct this_module {
-	uint32_t size, abi;
-	char name[LIFE_NAME_BYTES];
-	int (*init)(void);
-	void (*exit)(void);
-	struct umod_module *module;
-};
-#define THIS_MODULE_ABI 1
-
 /* For another module to come or go, as the kernel waits. */
 #define WAIT_NS 30000000000ull
 /* Modules that are asked for, one after the other, while one is inserted. */
@@ -30,33 +20,41 @@ static int fail(const struct load *load, enum umod_stage stage, int code,
 	return base_error(load->error, stage, code, subject, "%s", why);
 }
 
-static int read_about(struct load *load, struct load_item *item, struct life_about *about)
+static int describe(
+	struct load *load, struct load_item *item, struct module_description *about)
 {
 	const char *name = item->module->path;
 	struct elf_bytes bytes = { .bytes = item->bytes, .count = item->file_bytes };
 	struct elf_object object;
 	int result = elf_object_open_any(&object, name, &bytes, load->error);
-	return result ? result : life_about_read(about, &object, load->error);
+	if (!result)
+		result = module_describe(&object, name, about, load->error);
+	if (result)
+		return result;
+	if (about->kind == MODULE_PLAIN && !about->license)
+		return fail(load, UMOD_STAGE_DESCRIBE, -ENOEXEC, name,
+			"is no module: it has neither .gnu.linkonce.this_module nor a "
+			"licence; umod_load takes any object");
+	if (about->kind == MODULE_KERNEL)
+		return fail(load, UMOD_STAGE_DESCRIBE, -ENOEXEC, name,
+			"is a module of Linux's own, which runs in the kernel alone");
+	return 0;
 }
 
-/* As asked for, as it says, or as its file is called. */
-static int take_name(struct load *load, struct life *life, const char *path)
+/* As asked for, or as it says, or as its file is called. */
+static int take_name(struct load *load, struct life *life)
 {
 	const struct life_try *try = load->data;
-	const char *slash = strrchr(path, '/');
-	const char *file = slash ? slash + 1 : path;
-	char stem[LIFE_NAME_BYTES * 2];
-	const char *name = try->options->name ? try->options->name
-					      : life_about_get(&life->about, "name");
-	if (!name) {
-		snprintf(stem, sizeof(stem), "%.*s", (int)strcspn(file, "."), file);
-		name = stem;
-	}
-	int result = life_fold(name, life->name);
-	return result ? base_error(load->error, UMOD_STAGE_DESCRIBE, result, path,
-				"'%s' is no name of a module: 1 to %d bytes, no slash",
-				name, LIFE_NAME_BYTES - 1)
-		      : 0;
+	const char *name = try->options->name;
+	if (!name)
+		strcpy(life->name, life->about.name);
+	else if (strlen(name) >= LIFE_NAME_BYTES)
+		return fail(load, UMOD_STAGE_DESCRIBE, -ENAMETOOLONG, name,
+			"is too long for the name of a module");
+	else if (!module_name_fold(name, strlen(name), life->name))
+		return fail(load, UMOD_STAGE_DESCRIBE, -EINVAL, name,
+			"is no name of a module: letters, digits and _-.+ make one");
+	return 0;
 }
 
 static int check_duplicate(
@@ -81,31 +79,24 @@ static int check_duplicate(
 static int check_depends(struct load *load, const struct life *life)
 {
 	struct life_try *try = load->data;
-	const char *at = life_about_get(&life->about, "depends");
-	if (!at || try->has_asked_depends || !load->space->life->tree)
+	const struct module_strings *depends = &life->about.depends;
+	if (try->has_asked_depends || !load->space->life->tree)
 		return 0;
-	for (; *at; at += strspn(at, ", ")) {
-		char name[LIFE_NAME_BYTES], given[LIFE_NAME_BYTES];
-		size_t length = strcspn(at, ", ");
-		struct umod_module *other;
-		snprintf(given, sizeof(given), "%.*s", (int)length, at);
-		at += length;
-		if (life_fold(given, name) ||
-			((other = life_by_name(load->space, name)) &&
-				other->state == UMOD_STATE_LIVE))
+	for (unsigned i = 0; i < depends->count; i++) {
+		const struct umod_module *other =
+			life_by_name(load->space, depends->items[i]);
+		if (other && other->state == UMOD_STATE_LIVE)
 			continue;
-		strcpy(try->missing, name);
+		snprintf(try->missing, sizeof(try->missing), "%s", depends->items[i]);
 		return base_error(load->error, UMOD_STAGE_ADMIT, -ENOENT, life->name,
-			"needs module %s, which is not there", name);
+			"needs module %s, which is not there", depends->items[i]);
 	}
 	return 0;
 }
 
 static bool is_offered(const char *name, void *data)
 {
-	struct elf_reference reference;
-	link_reference(&reference, name, NULL);
-	return life_about_export(data, &reference) != NULL;
+	return module_description_export(data, name) != NULL;
 }
 
 static int admit(struct load *load, struct load_item *item)
@@ -121,17 +112,12 @@ static int admit(struct load *load, struct load_item *item)
 	module->life = life; /* from here on it goes with the module */
 	life->module = module;
 	life->by_demand = try->options->flags & UMOD_INSERT_AUTOCLEAN;
-	result = read_about(load, item, &life->about);
-	if (!result && !life->about.this_module.index && !life->about.export_count &&
-		!life_about_get(&life->about, "license"))
-		result = fail(load, UMOD_STAGE_DESCRIBE, -ENOEXEC, module->path,
-			"is no module: it has neither .gnu.linkonce.this_module nor a "
-			"licence; umod_load takes any object");
+	result = describe(load, item, &life->about);
 	if (!result)
-		result = take_name(load, life, module->path);
+		result = take_name(load, life);
 	if (!result)
 		result = life_may_come(load->space, life->name, load->error);
-	if (!result && life_about_get(&life->about, "livepatch"))
+	if (!result && life->about.livepatch)
 		result = fail(load, UMOD_STAGE_ADMIT, -ENOTSUP, life->name,
 			"is a live patch, which umod does not apply yet");
 	if (!result)
@@ -144,8 +130,9 @@ static int admit(struct load *load, struct load_item *item)
 	if (result)
 		return result;
 	atomic_store(&module->references, 1);
-	load->offer = (struct link_object_offer){ is_offered, &life->about };
-	if (!life_license_is_gpl(life_about_get(&life->about, "license")))
+	if (life->about.offers_exports_alone)
+		load->offer = (struct link_object_offer){ is_offered, &life->about };
+	if (!life->about.gpl_compatible)
 		life_taint(module, LIFE_TAINT_PROPRIETARY);
 	return 0;
 }
@@ -169,20 +156,19 @@ static bool lend(struct load *load, const struct elf_reference *reference,
 /* ---- coming: its entry points and parameters ---- */
 
 /* Where a section of it lies; NULL: nowhere, or not as a whole. */
-static void *place_of(
-	const struct umod_module *module, const struct life_section *section)
+static void *place_of(const struct umod_module *module, const struct module_place *place)
 {
 	const struct link_image *image = &module->image;
 	uint64_t bytes;
 	void *at;
-	if (!section->index)
+	if (!place->section)
 		return NULL;
 	if (image->view.type == ET_REL) {
-		at = link_object_address(image, section->index, &bytes);
-		return at && bytes >= section->bytes ? at : NULL;
+		at = link_object_address(image, place->section, &bytes);
+		return at && bytes >= place->bytes ? at : NULL;
 	}
-	return elf_view_in_memory(&image->view, section->vaddr, section->bytes, NULL)
-		       ? (void *)(image->bias + section->vaddr)
+	return elf_view_in_memory(&image->view, place->address, place->bytes, NULL)
+		       ? (void *)(image->bias + place->address)
 		       : NULL;
 }
 
@@ -208,14 +194,8 @@ static void *old_entry(const struct umod_module *module, const char *name)
 static int find_entries(struct load *load, struct umod_module *module)
 {
 	struct life *life = module->life;
-	struct this_module *own = place_of(module, &life->about.this_module);
+	struct umod_this_module *own = place_of(module, &life->about.this_module);
 	void *init = NULL, *exit = NULL;
-	if (own && (life->about.this_module.bytes < sizeof(*own) ||
-			   own->size != sizeof(*own) || own->abi != THIS_MODULE_ABI))
-		return fail(load, UMOD_STAGE_PARAMETERS, -ENOEXEC, life->name,
-			"is a module, but not one of umod's: its this_module is of "
-			"another "
-			"kind");
 	if (own) {
 		memcpy(&init, &own->init, sizeof(init));
 		memcpy(&exit, &own->exit, sizeof(exit));

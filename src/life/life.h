@@ -11,54 +11,20 @@
 #ifndef UMOD_LIFE_INTERNAL_H
 #define UMOD_LIFE_INTERNAL_H
 
-#include "feature/feature.h"
 #include "load/load.h"
+#include "module/module.h"
 
 #include <umod/life.h>
 
 #include <stdio.h>
 
-#define LIFE_NAME_BYTES 56 /* with its NUL, as in the kernel */
-
-/* ---- about.c: what a module says of itself ---- */
-
-/* Of a symbol that it offers. */
-struct life_rule {
-	const char *name; /* name_bytes of it; not ended */
-	size_t name_bytes;
-	const char *space; /* export namespace, or NULL */
-	bool gpl_only;
-};
-/* A section of it in its file; index 0: there is none. */
-struct life_section {
-	unsigned index;
-	uint64_t vaddr, bytes; /* vaddr: of a shared object */
-};
-struct life_about {
-	char *text;               /* of .modinfo, owned */
-	struct feature_info info; /* in it */
-	struct life_rule *exports;
-	unsigned export_count, export_capacity;
-	struct base_map by_name; /* GNU hash of a name -> its number in exports, from 1 */
-	struct life_section this_module, parameters;
-};
-/* Reads it; freed by life_about_free, also on failure. -ELIBBAD, -ENOMEM. */
-int life_about_read(struct life_about *about, const struct elf_object *object,
-	struct umod_error *error);
-void life_about_free(struct life_about *about);
-/* The first value of @key in .modinfo, or NULL; whether one of them is @value. */
-const char *life_about_get(const struct life_about *about, const char *key);
-bool life_about_has(const struct life_about *about, const char *key, const char *value);
-const struct life_rule *life_about_export(
-	const struct life_about *about, const struct elf_reference *reference);
-/* As the kernel's license_is_gpl_compatible. */
-bool life_license_is_gpl(const char *license);
+#define LIFE_NAME_BYTES UMOD_MODULE_NAME_BYTES /* with its NUL */
 
 /* What a module has that an image has not. */
 struct life {
 	struct umod_module *module;
 	char name[LIFE_NAME_BYTES]; /* folded: '_' for '-' */
-	struct life_about about;
+	struct module_description about;
 	int (*init)(void);
 	void (*exit)(void);
 	uint64_t taints;
@@ -70,8 +36,6 @@ struct life {
 };
 
 /* ---- names.c ---- */
-/* Folds @name into @out of LIFE_NAME_BYTES. -ENAMETOOLONG or -EINVAL (empty, a slash). */
-int life_fold(const char *name, char *out);
 uint64_t life_key(const char *folded);
 struct umod_module *life_by_name(const struct umod_namespace *space, const char *folded);
 /* Enters it by its name; -ENOMEM. And takes it out, if it is in. */

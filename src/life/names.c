@@ -1,18 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Names of modules: '-' is '_', at most 55 bytes; and who bears one in a namespace. */
+/* Who bears a name, which is folded, in a namespace. */
 #include "life/life.h"
-
-int life_fold(const char *name, char *out)
-{
-	size_t length = strlen(name);
-	if (length == 0 || strchr(name, '/'))
-		return -EINVAL;
-	if (length >= LIFE_NAME_BYTES)
-		return -ENAMETOOLONG;
-	for (size_t i = 0; i <= length; i++)
-		out[i] = name[i] == '-' ? '_' : name[i];
-	return 0;
-}
 
 uint64_t life_key(const char *folded)
 {

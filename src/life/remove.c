@@ -136,7 +136,7 @@ int life_remove(struct umod_namespace *space, const char *name, unsigned flags,
 		return base_error(error, UMOD_STAGE_UNLOAD, -EINVAL, name,
 			"unknown flags %#x to remove it with", flags);
 	registry_lock();
-	if (life_fold(name, folded) == 0)
+	if (module_name_fold(name, strlen(name), folded))
 		module = life_by_name(space, folded);
 	int result = module ? remove_found(module, folded, flags, timeout_ms, error)
 			    : base_error(error, UMOD_STAGE_UNLOAD, -ENOENT, name,

@@ -51,7 +51,9 @@ static int bring(struct umod_namespace *space, const struct umod_modlist_item *i
 		.parameters = item->options,
 		.flags = UMOD_INSERT_AUTOCLEAN };
 	struct umod_module *there =
-		life_fold(item->name, folded) ? NULL : life_by_name(space, folded);
+		module_name_fold(item->name, strlen(item->name), folded)
+			? life_by_name(space, folded)
+			: NULL;
 	if (there && there->state == UMOD_STATE_LIVE)
 		return 0;
 	if (!item->path)
@@ -186,7 +188,7 @@ int life_request(struct umod_namespace *space, const char *name, struct umod_err
 	struct request *other = same(space, name);
 	if (other) {
 		result = share(other, error);
-	} else if (life_fold(name, folded) == 0 &&
+	} else if (module_name_fold(name, strlen(name), folded) &&
 		   (there = life_by_name(space, folded)) &&
 		   there->state == UMOD_STATE_LIVE) {
 		atomic_store(&there->life->visited, true);

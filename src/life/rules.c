@@ -48,7 +48,7 @@ int life_forbid(struct umod_namespace *space, const char *name, const char *reas
 {
 	struct life_space *life;
 	char folded[LIFE_NAME_BYTES];
-	int result = life_fold(name, folded);
+	int result = module_name_fold(name, strlen(name), folded) ? 0 : -EINVAL;
 	registry_lock();
 	if (!result)
 		result = life_space_get(space, &life, NULL);
@@ -154,7 +154,7 @@ int life_export(struct umod_namespace *space, const struct umod_host_export *ite
 static void end_module(struct umod_module *module)
 {
 	life_unlist(module);
-	life_about_free(&module->life->about);
+	module_description_free(&module->life->about);
 	base_free(module->life);
 }
 

@@ -30,7 +30,7 @@ void life_put(struct umod_module *module)
 struct umod_module *life_find(struct umod_namespace *space, const char *name)
 {
 	char folded[LIFE_NAME_BYTES];
-	if (life_fold(name, folded))
+	if (!module_name_fold(name, strlen(name), folded))
 		return NULL;
 	registry_lock();
 	struct umod_module *module = life_by_name(space, folded);
