@@ -228,7 +228,7 @@ TEST(exports)
 		{ "importer.so", -EEXIST, NULL },
 		{ "named.o", 0, NULL },
 		{ "vfx.o", 0, NULL },
-		{ "unnamed.o", -EINVAL, "namespace module:named,vf* of fat, which it is not for" },
+		{ "unnamed.o", -EINVAL, "namespace module:named,vf* of fat, which" },
 		{ "secret.o", -ENOENT, "unknown symbol fat_hidden" },
 	};
 	life_begin();
