@@ -35,8 +35,8 @@ struct tool_command {
 	/* One of kmod's: no locale is set, and a link's name stays in argv[0]. */
 	bool plain;
 };
-extern const struct tool_command tool_check, tool_features, tool_info, tool_maps,
-	tool_run, tool_symbols, tool_tree;
+extern const struct tool_command tool_abi, tool_check, tool_features, tool_info,
+	tool_maps, tool_run, tool_symbols, tool_tree;
 extern const struct tool_command *tool_current; /* the one that runs, or NULL */
 
 /* Ends the process for want of memory, as all of these do: nothing is left to tell. */

@@ -26,6 +26,7 @@ static const struct tool_command *const commands[] = {
 	&tool_static_nodes,
 	&tool_keyring,
 	&tool_sign,
+	&tool_abi,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

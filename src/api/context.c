@@ -231,7 +231,8 @@ UMOD_EXPORT const char *umod_feature(unsigned index, const char **state)
 		{ "unpack-gzip", FEATURE_HAVE_ZLIB ? "kernel modules" : "no" },
 		{ "unpack-xz", FEATURE_HAVE_LZMA ? "kernel modules" : "no" },
 		{ "unpack-zstd", FEATURE_HAVE_ZSTD ? "kernel modules" : "no" },
-		{ "signatures", "no" }, { "snapshots", "no" } };
+		{ "abi", FEATURE_HAVE_DW ? "yes" : "no" }, { "signatures", "no" },
+		{ "snapshots", "no" } };
 	if (index >= base_array_count(features))
 		return NULL;
 	uint64_t total, used;

@@ -17,6 +17,7 @@ static const struct {
 	[FEATURE_ZSTD] = { "libzstd", "libzstd.so.1", "libzstd1", FEATURE_HAVE_ZSTD },
 	[FEATURE_CRYPTO] = { "libcrypto", "libcrypto.so.3", "libssl3",
 		FEATURE_HAVE_CRYPTO },
+	[FEATURE_DW] = { "libdw", "libdw.so.1", "libdw1", FEATURE_HAVE_DW },
 };
 
 /* Guards both. Loads may take a while; nobody who holds another lock comes here. */

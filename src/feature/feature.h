@@ -23,6 +23,7 @@ enum feature_backend {
 	FEATURE_LZMA,
 	FEATURE_ZSTD,
 	FEATURE_CRYPTO,
+	FEATURE_DW,
 	FEATURE_BACKEND_COUNT,
 };
 
@@ -33,7 +34,7 @@ enum feature_backend {
  */
 int feature_backend_symbols(enum feature_backend which, const char *const *names,
 	void **out, struct umod_error *error);
-/* "zlib", "liblzma", "libzstd", "libcrypto", and the Debian package; static. */
+/* "zlib", "liblzma", "libzstd", "libcrypto", "libdw", and the Debian package; static. */
 const char *feature_backend_name(enum feature_backend which);
 const char *feature_backend_package(enum feature_backend which);
 /* Whether it was built in; that it can be loaded is another matter. */
