@@ -56,6 +56,7 @@ static void check(const struct module_description *d)
 	check_strings(&d->weak);
 	check_strings(&d->aliases);
 	check_strings(&d->imports);
+	check_strings(&d->needed);
 	for (unsigned i = 0; i < d->export_count; i++) {
 		must(d->exports[i].name[0] != '\0');
 		must(!d->exports[i].space || d->exports[i].space[0]);

@@ -216,6 +216,11 @@ struct umod_parameter_array {
 #define UMOD_SOFTDEP(text) UMOD_INFO("softdep", text)
 /* "a b": modules that it may use one day; nothing is loaded for that. */
 #define UMOD_WEAKDEP(text) UMOD_INFO("weakdep", text)
+/*
+ * A shared library, by its soname, that an object needs: what the linker notes in a
+ * shared object. C++'s own is noted by UMOD_MODULE.
+ */
+#define UMOD_NEEDED(soname) UMOD_INFO("needed", soname)
 /* An export namespace that it uses symbols of. */
 #define UMOD_IMPORT_NS(text) UMOD_INFO("import_ns", text)
 
@@ -264,11 +269,17 @@ struct umod_parameter_array {
  * library types need the same one.
  */
 #if defined(_LIBCPP_VERSION)
-#define UMOD_RUNTIME UMOD_INFO("runtime", "libc++ abi" UMOD_TEXT(_LIBCPP_ABI_VERSION))
+#define UMOD_RUNTIME                \
+	UMOD_NEEDED("libc++.so.1"); \
+	UMOD_INFO("runtime", "libc++ abi" UMOD_TEXT(_LIBCPP_ABI_VERSION))
 #elif defined(__GLIBCXX__) && _GLIBCXX_USE_CXX11_ABI
-#define UMOD_RUNTIME UMOD_INFO("runtime", "libstdc++ cxx11")
+#define UMOD_RUNTIME                   \
+	UMOD_NEEDED("libstdc++.so.6"); \
+	UMOD_INFO("runtime", "libstdc++ cxx11")
 #elif defined(__GLIBCXX__)
-#define UMOD_RUNTIME UMOD_INFO("runtime", "libstdc++ cxx98")
+#define UMOD_RUNTIME                   \
+	UMOD_NEEDED("libstdc++.so.6"); \
+	UMOD_INFO("runtime", "libstdc++ cxx98")
 #else
 #define UMOD_RUNTIME typedef int umod_no_runtime
 #endif

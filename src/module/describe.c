@@ -249,6 +249,9 @@ static int take_field(const struct elf_object *object, struct module_description
 	if (feature_field_is(field, "import_ns") && field->value_bytes)
 		return add(&out->imports, field->value) ? out_of_memory(object, error)
 							: 0;
+	if (feature_field_is(field, "needed") && field->value_bytes &&
+		object->type == ET_REL)
+		return add(&out->needed, field->value) ? out_of_memory(object, error) : 0;
 	if (feature_field_is(field, "depends"))
 		return add_words(
 			object, depends, "depends", words, "," BLANKS, true, error);
@@ -322,6 +325,7 @@ void module_description_free(struct module_description *description)
 	base_free(description->after.items);
 	base_free(description->weak.items);
 	base_free(description->imports.items);
+	base_free(description->needed.items);
 	base_free(description->exports);
 	base_map_free(&description->exports_map);
 	base_free(description->text);

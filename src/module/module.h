@@ -64,6 +64,7 @@ struct module_description {
 	/* Softdeps and weakdeps: names or aliases, as they stand there. */
 	struct module_strings before, after, weak;
 	struct module_strings imports; /* export namespaces */
+	struct module_strings needed;  /* of an object: sonames, as DT_NEEDED has them */
 	struct module_export *exports; /* no name twice */
 	unsigned export_count, export_capacity;
 	/*

@@ -57,6 +57,8 @@ static void check_everything(const char *path)
 	check_strings(&d.after, "after", "later");
 	check_strings(&d.weak, "perhaps", "perhaps");
 	check_strings(&d.imports, "SPACE_A", "SPACE_B");
+	check_strings(&d.needed, object.type == ET_REL ? "libz.so.1" : "",
+		object.type == ET_REL ? "libz.so.1" : "");
 	CHECK_INT(d.parameter_count, 20);
 	CHECK_INT(d.parameters.bytes, 20 * sizeof(struct umod_parameter));
 	CHECK(d.parameters.section && d.this_module.section);

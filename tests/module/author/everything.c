@@ -16,6 +16,7 @@ UMOD_ALIAS("char-major-10-[0-9]?");
 UMOD_DEPENDS("one,two-more");
 UMOD_SOFTDEP("pre: before post: after later");
 UMOD_WEAKDEP("perhaps");
+UMOD_NEEDED("libz.so.1");
 UMOD_IMPORT_NS("SPACE_A");
 UMOD_IMPORT_NS("SPACE_B");
 UMOD_INFO("own", "key");
