@@ -39,6 +39,7 @@ long bench_private_dirty_kb(void);
 /* The commands, by argument; 0 or an exit code. */
 int bench_load(int argc, char **argv);
 int bench_plugins(int argc, char **argv);
+int bench_objects(int argc, char **argv);
 int bench_spaces(int argc, char **argv);
 int bench_reopen(int argc, char **argv);
 int bench_handle(int argc, char **argv);

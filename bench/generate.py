@@ -118,6 +118,44 @@ def plugins(folder, count):
         write(folder / f'p{number:05d}.so', template.copy(number))
 
 
+@once
+def modules(folder, count):
+    """The same as relocatable objects: there only the name itself is to be changed."""
+    subprocess.run(['gcc', '-c', '-fPIC', '-O2', '-fno-builtin',
+                    '-fno-asynchronous-unwind-tables', '-x', 'c', '-', '-o',
+                    str(folder / 'template')], input=PLUGIN, text=True, check=True)
+    data = (folder / 'template').read_bytes()
+    for number in range(count):
+        write(folder / f'p{number:05d}.o',
+              data.replace(b'unique_00000', b'unique_%05d' % number))
+
+
+def functions_source(count):
+    chance = random.Random(1)
+    lines = ['unsigned long strlen(const char *text);', 'int abs(int x);']
+    for i in range(count):
+        lines += [f'int object_{i}(int x);', f'extern int value_{i};']
+    for i in range(count):
+        calls = ' + '.join(f'object_{chance.randrange(count)}(x - 1)' for _ in range(6))
+        lines += [f'int value_{i} = {i};', f'int object_{i}(int x)', '{',
+                  f'\tif (x <= 0)\n\t\treturn value_{chance.randrange(count)} + abs(x);',
+                  f'\tvalue_{i}++;', f'\treturn {calls} + (int)strlen("name {i}" + (x & 1));',
+                  '}']
+    names = ', '.join(f'object_{i}' for i in range(count))
+    lines.append(f'int (*const table[])(int) = {{ {names} }};')
+    return '\n'.join(lines) + '\n'
+
+
+@once
+def relocatable(folder):
+    """1,000 functions: each calls six others and the C library, reads and writes
+    variables by the GOT, has a string, and is in a table of pointers."""
+    draft = folder / 'draft.o'
+    subprocess.run(['gcc', '-c', '-fPIC', '-O1', '-fno-inline', '-w', '-x', 'c', '-', '-o',
+                    str(draft)], input=functions_source(1000), text=True, check=True)
+    write(folder / 'functions.o', draft.read_bytes())
+
+
 SPACE = ('''
 static int calls;
 int *dependency_counter(void) { return &calls; }

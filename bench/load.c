@@ -150,6 +150,91 @@ int bench_plugins(int argc, char **argv)
 	return 0;
 }
 
+/* ---- relocatable objects ---- */
+
+#define SERIES 100
+
+static void *open_object(const char *folder, unsigned i)
+{
+	char path[512];
+	void *module;
+
+	snprintf(path, sizeof(path), "%s/p%05u.o", folder, i);
+	module = loader_try_open(path, 0, NULL);
+	if (!module)
+		loader_die("open: %s", loader_reason());
+	return module;
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+static void print_median(const char *what, const char *when, uint64_t *times)
+{
+	char key[48];
+
+	qsort(times, SERIES, sizeof(*times), by_time);
+	snprintf(key, sizeof(key), "%s_%s_ns", what, when);
+	bench_print(key, (double)times[SERIES / 2]);
+}
+
+/* Loads a hundred from @first on, looks up in each, unloads each; then loads them again.
+ */
+static void time_series(const char *folder, unsigned first, const char *when)
+{
+	uint64_t load[SERIES], look_up[SERIES], unload[SERIES], since;
+	void *modules[SERIES];
+	char name[32];
+
+	for (unsigned i = 0; i < SERIES; i++) {
+		since = bench_wall_ns();
+		modules[i] = open_object(folder, first + i);
+		load[i] = bench_wall_ns() - since;
+	}
+	for (unsigned i = 0; i < SERIES; i++) {
+		snprintf(name, sizeof(name), "unique_%05u", first + i);
+		since = bench_wall_ns();
+		if (!loader_symbol(modules[i], name))
+			loader_die("no %s", name);
+		look_up[i] = bench_wall_ns() - since;
+	}
+	for (unsigned i = 0; i < SERIES; i++) {
+		since = bench_wall_ns();
+		loader_close(modules[i]);
+		unload[i] = bench_wall_ns() - since;
+	}
+	for (unsigned i = 0; i < SERIES; i++)
+		open_object(folder, first + i);
+	print_median("load", when, load);
+	print_median("lookup", when, look_up);
+	print_median("unload", when, unload);
+}
+
+/* All modules of a folder; those from 100 on and the last hundred are timed. */
+int bench_objects(int argc, char **argv)
+{
+	unsigned count = argc > 1 ? (unsigned)atoi(argv[1]) : 0;
+	unsigned mappings = bench_mappings();
+
+	start();
+	if (count < 3 * SERIES)
+		loader_die("objects: at least %u", 3 * SERIES);
+	for (unsigned i = 0; i < count; i++) {
+		if (i != SERIES && i != count - SERIES) {
+			open_object(argv[0], i);
+			continue;
+		}
+		time_series(argv[0], i, i == SERIES ? "early" : "late");
+		i += SERIES - 1;
+	}
+	bench_print("mappings", bench_mappings() - mappings);
+	return 0;
+}
+
 /* A plugin with its private dependency, each time in a namespace of its own. */
 int bench_spaces(int argc, char **argv)
 {

@@ -94,6 +94,7 @@ static const struct {
 } commands[] = {
 	{ "load", bench_load, "[no-init] [lazy] [preload]... PATH" },
 	{ "plugins", bench_plugins, "FOLDER COUNT [global] [keep]" },
+	{ "objects", bench_objects, "FOLDER COUNT" },
 	{ "spaces", bench_spaces, "PATH COUNT" },
 	{ "reopen", bench_reopen, "FOLDER COUNT" },
 	{ "handle", bench_handle, "PATH THREADS [PLUGIN-TO-RELOAD]" },

@@ -268,6 +268,15 @@ int link_map_memory(struct link_image *image, const struct link_map_options *opt
 		set_place(image, link_arena_address(image->slot), LINK_HOME_ARENA);
 		return 0;
 	}
+	if (image->view.max_align == BASE_PAGE_BYTES) {
+		result = base_sys_mmap(NULL, span, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | (low ? MAP_32BIT : 0), -1, 0, &at);
+		if (result)
+			return map_failed(image, result,
+				low ? "memory below 2 GiB" : "memory", span, error);
+		set_place(image, (uintptr_t)at, LINK_HOME_MEMORY);
+		return 0;
+	}
 	result = reserve(image, span, false, low ? MAP_32BIT : 0, &at, error);
 	if (result)
 		return result;

@@ -28,7 +28,7 @@ static int map_object(struct load *load, struct load_item *item)
 		item->mapping = at;
 		item->mapping_bytes = bytes + BASE_PAGE_BYTES;
 		result = base_sys_mmap(at, item->file_bytes, PROT_READ,
-			MAP_PRIVATE | MAP_FIXED | MAP_POPULATE, item->fd, 0, &at);
+			MAP_PRIVATE | MAP_FIXED, item->fd, 0, &at);
 	}
 	if (result)
 		return base_error(load->error, UMOD_STAGE_VALIDATE, result,

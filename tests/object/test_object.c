@@ -111,7 +111,11 @@ static void try_ifunc(const char *path, const char *variant)
 	CHECK(first >= 1009 && first < 1020);
 	CHECK(function && function(1) >= 1001);
 	CHECK(pointer && (*pointer)(1) >= 1001);
+	int ended = 0,
+	    (*at_end)(int *) = (int (*)(int *))object_find(module, "ifunc_at_end");
+	CHECK(at_end && at_end(&ended) == 0);
 	object_unload(module);
+	CHECK_INT(ended, 1);
 }
 
 TEST(indirect_functions)

@@ -33,6 +33,25 @@ TEST(cxx)
 	object_each("cxx", models, try_cxx);
 }
 
+/* All fixtures in one object, by ld -r: they bind to one another inside it. */
+TEST(many_in_one)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		object_arenas = i;
+		struct umod_module *module = object_load(object_path("whole.o"), 0);
+		REQUIRE(module);
+		CHECK_INT(object_call(module, "user_run", 2), 11 + 7 + 7);
+		CHECK_INT(object_call(module, "tls_add", 2), 7 + 11 + 1 + 3);
+		CHECK_INT(object_call(module, "tls_user_get", 0), 7);
+		CHECK_INT(object_call(module, "cxx_own", 2), 104);
+		CHECK_INT(object_call(module, "cxx_template", 5), 13);
+		CHECK(object_call(module, "ifunc_run", 5) > 1000);
+		for (int k = 0; k < 4; k++)
+			CHECK_INT(object_call(module, "basic_order", k), k + 1);
+		object_unload(module);
+	}
+}
+
 /* Thrown in one object, through a frame of another, caught in a third. */
 TEST(exceptions_between_objects)
 {

@@ -147,6 +147,27 @@ static int set_symbol(
 	return 0;
 }
 
+/* As libc_nonshared.a has it: the function goes with the image that it lies in. */
+static int own_atexit(void (*function)(void))
+{
+	static int (*keep)(void (*)(void *), void *, void *);
+	struct base_reader *reader = base_reader_enter();
+	struct link_image *image = link_address_find((uintptr_t)function);
+	void *handle = image ? (void *)image->start : NULL;
+	base_reader_leave(reader);
+	if (!keep)
+		keep = (int (*)(void (*)(void *), void *, void *))link_host_symbol(
+			"__cxa_atexit");
+	return keep ? keep((void (*)(void *))function, NULL, handle) : -1;
+}
+
+void *object_own_answer(const char *name)
+{
+	if (strcmp(name, "__tls_get_addr") == 0)
+		return (void *)link_tls_get_addr;
+	return strcmp(name, "atexit") == 0 ? (void *)own_atexit : NULL;
+}
+
 static int resolve(struct link_binder *b)
 {
 	const struct link_object *object = b->image->object;
@@ -161,15 +182,14 @@ static int resolve(struct link_binder *b)
 				ahead[k].r_info = ELF64_R_INFO((uint64_t)i + k + 1, 0);
 			link_look_ahead(b, ahead, n);
 		}
-		if (object->symbols[object->undefined[i]].is_tls_getter) {
+		uint32_t index = object->undefined[i];
+		if (object->symbols[index].is_ours)
 			definition = (struct link_definition){ .image = b->image,
-				.address = (void *)link_tls_get_addr };
-			result = set_symbol(b, object->undefined[i], &definition);
-			continue;
-		}
-		result = link_resolve(b, i + 1, false, &definition);
+				.address = object_own_answer(name_of(object, index)) };
+		else
+			result = link_resolve(b, i + 1, false, &definition);
 		if (!result)
-			result = set_symbol(b, object->undefined[i], &definition);
+			result = set_symbol(b, index, &definition);
 	}
 	b->image->symbolic_done += object->undefined_count;
 	return result;

@@ -53,14 +53,14 @@ struct object_symbol {
 	uint16_t section;
 	uint16_t kind : 3; /* enum object_kind */
 	uint16_t needs : 2;
-	bool is_ifunc : 1;      /* of this object */
-	bool is_function : 1;   /* a stub can stand for its address */
-	bool is_foreign : 1;    /* was undefined */
-	bool is_unique : 1;     /* STB_GNU_UNIQUE: may turn out to be another's */
-	bool is_deferred : 1;   /* its word of the GOT waits for a resolver */
-	bool is_tls_getter : 1; /* __tls_get_addr: ours, whatever the scope has */
-	bool is_named : 1;      /* has a place in the view's symbols */
-	bool is_near : 1;       /* of this object, and means what it says */
+	bool is_ifunc : 1;    /* of this object */
+	bool is_function : 1; /* a stub can stand for its address */
+	bool is_foreign : 1;  /* was undefined */
+	bool is_unique : 1;   /* STB_GNU_UNIQUE: may turn out to be another's */
+	bool is_deferred : 1; /* its word of the GOT waits for a resolver */
+	bool is_ours : 1;     /* see object_own_answer */
+	bool is_named : 1;    /* has a place in the view's symbols */
+	bool is_near : 1;     /* of this object, and means what it says */
 };
 _Static_assert(sizeof(struct object_symbol) == 24, "as few as that");
 
@@ -140,6 +140,11 @@ int object_each_table(struct link_image *image, int (*visit)(struct object_place
 /* Tells of relocation @rela of @place that @what; returns @code. */
 int object_reloc_failed(const struct object_place *place, const Elf64_Rela *rela,
 	int code, const char *what);
+/*
+ * Functions that umod itself answers, whatever the scope has; NULL for any other name.
+ * A shared object has them from its own start-up code, or from a wrong place.
+ */
+void *object_own_answer(const char *name);
 /* The symbol's record of words for thread-local storage; NULL for want of memory. */
 struct object_tls *object_tls_of(struct link_object *object, uint32_t symbol);
 

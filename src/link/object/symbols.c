@@ -94,7 +94,7 @@ static int add_undefined(struct link_object *object, uint32_t index,
 	/* Whether calls need one is known when there is an address. */
 	if (ELF64_ST_TYPE(from->st_info) != STT_TLS)
 		symbol->needs = OBJECT_NEEDS_STUB;
-	symbol->is_tls_getter = strcmp(name, "__tls_get_addr") == 0;
+	symbol->is_ours = object_own_answer(name) != NULL;
 	object->undefined[object->undefined_count++] = index;
 	return 0;
 }
@@ -122,14 +122,20 @@ static void set_section(
 		symbol->kind == OBJECT_HERE && !symbol->is_ifunc && !symbol->is_unique;
 }
 
-/* What address lookups and listings may name: not .L labels, sections and files. */
+/*
+ * What address lookups and listings may name: not .L labels, sections and files. Names of
+ * functions and data are not looked at: there are many.
+ */
 static bool is_named(
 	const Elf64_Sym *from, const struct object_symbol *symbol, const char *name)
 {
 	unsigned type = ELF64_ST_TYPE(from->st_info);
-	return (symbol->kind == OBJECT_HERE || symbol->kind == OBJECT_ABSOLUTE ||
-		       symbol->kind == OBJECT_TLS) &&
-	       type != STT_SECTION && type != STT_FILE && name[0] != '\0' &&
+	if (symbol->kind != OBJECT_HERE && symbol->kind != OBJECT_ABSOLUTE &&
+		symbol->kind != OBJECT_TLS)
+		return false;
+	if (type == STT_FUNC || type == STT_OBJECT)
+		return from->st_name != 0;
+	return type != STT_SECTION && type != STT_FILE && name[0] != '\0' &&
 	       !(name[0] == '.' && name[1] == 'L');
 }
 
