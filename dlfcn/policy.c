@@ -62,6 +62,9 @@ int policy_read(struct umod_error *error)
 
 void policy_fill(struct umod_context_options *options)
 {
+	options->signatures = policy.signatures;
+	options->keyrings = (const char *const *)policy.keyrings.items;
+	options->refuse_expired_signer = policy.refuses_expired;
 	if (!policy_judges_files(&policy))
 		return;
 	options->file_check = policy_check_file;

@@ -33,6 +33,10 @@ struct policy {
 	struct policy_list isolate, share, is_private; /* [isolate] */
 	struct policy_list directories, owners;        /* [files] */
 	enum policy_writable writable;                 /* [files] writable-by */
+	bool parents;                                  /* [files] parents */
+	enum umod_signatures signatures;               /* [signature] check */
+	struct policy_list keyrings;                   /* [signature] keyring */
+	bool refuses_expired;                          /* [signature] expired */
 };
 
 /*

@@ -65,11 +65,43 @@ bool policy_judges_files(const struct policy *policy)
 	       policy->owners.count || policy->writable != POLICY_WRITABLE_ANY;
 }
 
+/* What the two keys say of an owner and a mode. */
+static const char *judge(const struct policy *policy, const struct stat *st)
+{
+	/* In a sticky directory others cannot replace what is not theirs. */
+	bool sticky = S_ISDIR(st->st_mode) && st->st_mode & S_ISVTX;
+	if (policy->owners.count && !is_owner(&policy->owners, st->st_uid))
+		return "its owner is none of [files] owner";
+	if (policy->writable == POLICY_WRITABLE_ANY || sticky)
+		return NULL;
+	if (st->st_mode & S_IWOTH)
+		return "others may write it, which [files] writable-by forbids";
+	if (policy->writable == POLICY_WRITABLE_OWNER && st->st_mode & S_IWGRP)
+		return "its group may write it, which [files] writable-by forbids";
+	return NULL;
+}
+
+/* The directory where @path lies, and each above it; @path is cut to the culprit. */
+static const char *judge_parents(const struct policy *policy, char *path)
+{
+	struct stat st;
+	for (;;) {
+		char *slash = strrchr(path, '/');
+		if (!slash)
+			return NULL;
+		slash[slash == path] = 0;
+		const char *why = base_sys_stat(path, &st)
+					  ? "it cannot be asked for its owner"
+					  : judge(policy, &st);
+		if (why || slash == path)
+			return why;
+	}
+}
+
 const char *policy_check_file(const struct umod_file *file, void *data)
 {
 	static char why[PATH_MAX + 256];
 	const struct policy *policy = data;
-	const struct stat *st = file->status;
 	char path[PATH_MAX];
 	bool known = real_path(file, path);
 	const char *rule = NULL;
@@ -78,14 +110,19 @@ const char *policy_check_file(const struct umod_file *file, void *data)
 	else if (policy->directories.count &&
 		 (!known || !lies_in(&policy->directories, path)))
 		rule = "it lies in none of the places of [files] directory";
-	else if (policy->owners.count && !is_owner(&policy->owners, st->st_uid))
-		rule = "its owner is none of [files] owner";
-	else if (policy->writable != POLICY_WRITABLE_ANY && st->st_mode & S_IWOTH)
-		rule = "others may write it, which [files] writable-by forbids";
-	else if (policy->writable == POLICY_WRITABLE_OWNER && st->st_mode & S_IWGRP)
-		rule = "its group may write it, which [files] writable-by forbids";
+	else
+		rule = judge(policy, file->status);
+	if (rule) {
+		snprintf(why, sizeof(why), "is refused by the policy %s: %s",
+			policy->path, rule);
+		return why;
+	}
+	if (!policy->parents)
+		return NULL;
+	rule = known ? judge_parents(policy, path) : "where it lies is not known";
 	if (!rule)
 		return NULL;
-	snprintf(why, sizeof(why), "is refused by the policy %s: %s", policy->path, rule);
+	snprintf(why, sizeof(why), "is refused by the policy %s: %s: %s", policy->path,
+		known ? path : "[files] parents", rule);
 	return why;
 }

@@ -82,7 +82,7 @@ void policy_clear(struct policy *policy)
 {
 	struct policy_list *lists[] = { &policy->umod, &policy->ldso, &policy->refuse,
 		&policy->isolate, &policy->share, &policy->is_private,
-		&policy->directories, &policy->owners };
+		&policy->directories, &policy->owners, &policy->keyrings };
 	for (unsigned i = 0; i < base_array_count(lists); i++)
 		policy_list_clear(lists[i]);
 	base_free(policy->path);
@@ -123,6 +123,12 @@ static int check_owner_word(struct reading *r, const char *name, char **item)
 						   name, *item);
 }
 
+static int check_absolute(struct reading *r, const char *name, char **item)
+{
+	return (*item)[0] == '/' ? 1
+				 : wrong(r, "%s: %s is no absolute path", name, *item);
+}
+
 static int set_writable(struct reading *r, const char *name, const char *value)
 {
 	static const char *const words[] = { [POLICY_WRITABLE_ANY] = "any",
@@ -134,6 +140,27 @@ static int set_writable(struct reading *r, const char *name, const char *value)
 			return 1;
 		}
 	return wrong(r, "%s: '%s' is none of owner, group and any", name, value);
+}
+
+static int set_signatures(struct reading *r, const char *name, const char *value)
+{
+	static const char *const words[] = { [UMOD_SIGNATURES_OFF] = "off",
+		[UMOD_SIGNATURES_WARN] = "warn",
+		[UMOD_SIGNATURES_ENFORCE] = "enforce" };
+	for (unsigned i = 0; i < base_array_count(words); i++)
+		if (strcmp(value, words[i]) == 0) {
+			r->policy->signatures = i;
+			return 1;
+		}
+	return wrong(r, "%s: '%s' is none of off, warn and enforce", name, value);
+}
+
+static int set_expired(struct reading *r, const char *name, const char *value)
+{
+	r->policy->refuses_expired = strcmp(value, "refuse") == 0;
+	return r->policy->refuses_expired || strcmp(value, "accept") == 0
+		       ? 1
+		       : wrong(r, "%s: '%s' is neither accept nor refuse", name, value);
 }
 
 static int set_yes(struct reading *r, bool *out, const char *name, const char *value)
@@ -159,6 +186,7 @@ static const struct list_key list_keys[] = {
 	{ "isolate", "private", offsetof(struct policy, is_private), NULL },
 	{ "files", "directory", offsetof(struct policy, directories), check_directory },
 	{ "files", "owner", offsetof(struct policy, owners), check_owner_word },
+	{ "signature", "keyring", offsetof(struct policy, keyrings), check_absolute },
 };
 
 static struct policy_list *list_of(struct policy *policy, unsigned key)
@@ -192,6 +220,12 @@ static int take_line(void *user, const char *section, const char *name, const ch
 		return set_yes(r, &r->policy->falls_back, name, value);
 	if (strcmp(section, "files") == 0 && strcmp(name, "writable-by") == 0)
 		return set_writable(r, name, value);
+	if (strcmp(section, "files") == 0 && strcmp(name, "parents") == 0)
+		return set_yes(r, &r->policy->parents, name, value);
+	if (strcmp(section, "signature") == 0 && strcmp(name, "check") == 0)
+		return set_signatures(r, name, value);
+	if (strcmp(section, "signature") == 0 && strcmp(name, "expired") == 0)
+		return set_expired(r, name, value);
 	return wrong(r, "there is no key '%s' in section [%s]", name, section);
 }
 

@@ -53,6 +53,16 @@ enum umod_huge_pages {
 };
 
 /*
+ * What a context asks of a module's signature, which is the kernel's: CMS and a trailer,
+ * appended to the file. A damaged or wrong signature is refused by both of the latter.
+ */
+enum umod_signatures {
+	UMOD_SIGNATURES_OFF = 0, /* not looked at */
+	UMOD_SIGNATURES_WARN,    /* a module that is not verified is marked so */
+	UMOD_SIGNATURES_ENFORCE, /* and refused */
+};
+
+/*
  * Options of a context. Set @size_bytes to sizeof(struct umod_context_options) and the
  * rest to zero for the defaults: UMOD_CONTEXT_OPTIONS_INIT does. Later versions only add
  * members at the end. Strings are copied.
@@ -85,6 +95,20 @@ struct umod_context_options {
 	 */
 	const char *(*file_check)(const struct umod_file *file, void *data);
 	void *file_check_data;
+	/*
+	 * What is asked of the signatures of all that umod loads, dependencies included;
+	 * not of what the host has, or ld.so loads. Where it is not off, a file is read
+	 * once, into private memory, judged there and mapped from there.
+	 */
+	enum umod_signatures signatures;
+	/* Directories, or files, of certificates (PEM or DER) whose keys count; ended by
+	 * NULL, or NULL. Only root or the caller may be able to write to them: -EPERM. */
+	const char *const *keyrings;
+	/* A signer whose certificate has expired, or is not yet valid, is as an unknown
+	 * one. Default: dates are not looked at, as in the kernel. */
+	bool refuse_expired_signer;
+	/* The most that a packed file (gzip, xz, zstd) may unpack to. 0: 1 GiB. */
+	uint64_t unpack_limit_bytes;
 };
 #define UMOD_CONTEXT_OPTIONS_INIT UMOD_OPTIONS_INIT(struct umod_context_options)
 #define UMOD_ARENA_NONE           UINT64_MAX
@@ -105,6 +129,21 @@ struct umod_context *umod_context_ref(struct umod_context *context);
  * keep the context alive until they go. NULL is ignored. Since 0.1.
  */
 void umod_context_unref(struct umod_context *context);
+
+/*
+ * Adds the certificates in @bytes (one in DER, or any number in PEM; copied) to those
+ * whose keys count in @context. @name, for messages, may be NULL. 0, -EBADMSG: none or a
+ * damaged one, -EINVAL, -ENOMEM. Since 0.1.
+ */
+int umod_key_add(struct umod_context *context, const void *bytes, size_t count,
+	const char *name, struct umod_error *error);
+
+/*
+ * From now on @context, or every context of the process if it is NULL, also those that
+ * are made later, takes only verified modules. There is no way back. What is loaded
+ * stays. umod's own back ends (libcrypto, the decompressors) are not asked. Since 0.1.
+ */
+void umod_signature_enforce(struct umod_context *context);
 
 /*
  * The process's own namespace, whose modules see the host's global symbols and use what

@@ -38,6 +38,14 @@ enum umod_state {
 	UMOD_STATE_GOING, /* its fini functions run */
 };
 
+/* What is known of a module's signature. */
+enum umod_signature {
+	UMOD_SIGNATURE_NOT_CHECKED = 0, /* nobody asked, or it could not be checked */
+	UMOD_SIGNATURE_VERIFIED,
+	UMOD_SIGNATURE_UNSIGNED, /* or by nobody who counts: an unknown key, an expired
+				    signer, an algorithm that is not taken */
+};
+
 /* How umod_load loads; flags. */
 enum umod_load_flag {
 	UMOD_LOAD_LAZY = 1 << 0,   /* bind functions at their first call, where allowed */
@@ -84,7 +92,10 @@ struct umod_load_options {
  * On failure a negative errno, *@out is NULL, and the process is as it was: -ENOENT not
  * found, -ENOEXEC not a loadable ELF file, -ELIBBAD damaged, -EPERM refused by policy,
  * -ENOSYS a symbol or version missing, -ENOMEM memory, mappings or static TLS exhausted,
- * -ENOTSUP a feature not there, -EBUSY the file changed while it was read. Since 0.1.
+ * -ENOTSUP a feature not there, -EBUSY the file changed while it was read, -EFBIG
+ * unpacked too large; of signatures, if the context asks for them, -EKEYREJECTED
+ * unsigned, signed by an unknown key, or changed since, -EKEYEXPIRED, -EBADMSG damaged
+ * (also a damaged packed file). Since 0.1.
  */
 int umod_load(struct umod_namespace *space, const char *path,
 	const struct umod_load_options *options, struct umod_module **out,
@@ -136,6 +147,8 @@ struct umod_module_info {
 	uint64_t tls_id; /* module id for its thread-local storage, 0 if none */
 	bool global, pinned, in_arena, from_host;
 	uint64_t relative, symbolic; /* relocations applied */
+	enum umod_signature signature;
+	const char *signer; /* of a verified one: its certificate's name; or NULL */
 };
 
 /* Fills as much of *@out as its size_bytes says. Since 0.1. */

@@ -22,6 +22,10 @@ int api_check_source(const struct umod_source *source, struct umod_error *error)
 /* Finds what the link floor needs and sets umod's answers for libc's symbols; once. */
 int api_setup(struct umod_error *error);
 
+/* signature.c: the policy of signatures, and what else guards files, of a new context. */
+int api_signatures_fill(struct umod_context *context,
+	const struct umod_context_options *options, struct umod_error *error);
+
 /* dlfcn.c: answers for calls from umod's images. */
 extern const struct registry_answer api_answers[];
 

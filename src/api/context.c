@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Contexts: options, process-wide set-up, statistics, capabilities. */
 #include "api/dl.h"
+#include "feature/signature.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -106,6 +107,7 @@ UMOD_EXPORT void umod_context_unref(struct umod_context *context)
 	if (context->process)
 		registry_namespace_end(context->process);
 	find_config_free(context->find);
+	feature_keyring_free(context->keyring);
 	base_free(context);
 }
 
@@ -164,7 +166,9 @@ UMOD_EXPORT int umod_context_new(const struct umod_context_options *options,
 	context->allow_executable_stack = own.allow_executable_stack;
 	context->file_check = own.file_check;
 	context->file_check_data = own.file_check_data;
-	result = fill_context(context, &own, error);
+	result = api_signatures_fill(context, &own, error);
+	if (!result)
+		result = fill_context(context, &own, error);
 	if (result) {
 		umod_context_unref(context);
 		return result;
@@ -228,10 +232,11 @@ UMOD_EXPORT const char *umod_feature(unsigned index, const char **state)
 		{ "tls-pool-bytes", pool }, { "arenas", "yes" },
 		{ "huge-pages", "by option" }, { "unwinding", "yes" },
 		{ "debugger", "yes" },
-		{ "unpack-gzip", FEATURE_HAVE_ZLIB ? "kernel modules" : "no" },
-		{ "unpack-xz", FEATURE_HAVE_LZMA ? "kernel modules" : "no" },
-		{ "unpack-zstd", FEATURE_HAVE_ZSTD ? "kernel modules" : "no" },
-		{ "abi", FEATURE_HAVE_DW ? "yes" : "no" }, { "signatures", "no" },
+		{ "unpack-gzip", FEATURE_HAVE_ZLIB ? "yes" : "no" },
+		{ "unpack-xz", FEATURE_HAVE_LZMA ? "yes" : "no" },
+		{ "unpack-zstd", FEATURE_HAVE_ZSTD ? "yes" : "no" },
+		{ "abi", FEATURE_HAVE_DW ? "yes" : "no" },
+		{ "signatures", FEATURE_HAVE_CRYPTO ? "yes" : "no" },
 		{ "snapshots", "no" } };
 	if (index >= base_array_count(features))
 		return NULL;

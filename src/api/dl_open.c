@@ -95,7 +95,8 @@ static bool load_in(struct umod_namespace *space, const char *file, int mode,
 		if (mode & RTLD_NOLOAD && error.code == -ENOENT)
 			return true; /* no error: glibc tells none either */
 		/* What the policy refuses is refused, not handed on. */
-		bool refused = error.stage == UMOD_STAGE_OPEN && error.code == -EPERM;
+		bool refused = error.stage == UMOD_STAGE_VERIFY ||
+			       (error.stage == UMOD_STAGE_OPEN && error.code == -EPERM);
 		if (face && space->is_process && !(mode & RTLD_NOLOAD) && !refused &&
 			face->falls_back())
 			return ask_ldso(&dl_counters.fallbacks, file, error.message);

@@ -138,7 +138,9 @@ UMOD_EXPORT void umod_module_info_get(
 		.in_arena = image->home == LINK_HOME_ARENA,
 		.from_host = module->host != NULL,
 		.relative = image->relative_done,
-		.symbolic = image->symbolic_done };
+		.symbolic = image->symbolic_done,
+		.signature = module->signature,
+		.signer = module->signer };
 	registry_unlock();
 	api_fill(out, out->size_bytes, &info, sizeof(info));
 }

@@ -20,10 +20,17 @@ static const struct {
 	[FEATURE_DW] = { "libdw", "libdw.so.1", "libdw1", FEATURE_HAVE_DW },
 };
 
-/* Guards both. Loads may take a while; nobody who holds another lock comes here. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct umod_namespace *space;
-static struct umod_module *modules[FEATURE_BACKEND_COUNT];
+/*
+ * Set once each, by whoever comes first. No lock: a load that unpacks a module comes here
+ * with the load lock, and others without it.
+ */
+static _Atomic(struct umod_namespace *) space;
+static _Atomic(struct umod_module *) modules[FEATURE_BACKEND_COUNT];
+
+const struct umod_namespace *feature_backend_space(void)
+{
+	return atomic_load(&space);
+}
 
 const char *feature_backend_name(enum feature_backend which)
 {
@@ -40,24 +47,39 @@ bool feature_backend_built(enum feature_backend which)
 	return backends[which].built;
 }
 
-static int load(enum feature_backend which, struct umod_error *cause)
+static int make_space(struct umod_error *cause)
 {
 	struct umod_namespace_options options = UMOD_NAMESPACE_OPTIONS_INIT;
+	struct umod_namespace *own = NULL, *none = NULL;
 	struct umod_context *context = NULL;
-	int result = 0;
 
-	if (modules[which])
+	if (atomic_load(&space))
 		return 0;
-	if (!space) {
-		result = umod_context_new(NULL, &context, cause);
-		options.name = "back ends";
-		if (result == 0)
-			result = umod_namespace_new(context, &options, &space, cause);
-		umod_context_unref(context);
-	}
+	options.name = "back ends";
+	int result = umod_context_new(NULL, &context, cause);
+	if (result == 0)
+		result = umod_namespace_new(context, &options, &own, cause);
+	if (result == 0 && !atomic_compare_exchange_strong(&space, &none, own))
+		umod_namespace_unref(own);
+	umod_context_unref(context);
+	return result;
+}
+
+static int load(
+	enum feature_backend which, struct umod_module **out, struct umod_error *cause)
+{
+	struct umod_module *none = NULL;
+
+	*out = atomic_load(&modules[which]);
+	if (*out)
+		return 0;
+	int result = make_space(cause);
 	if (result == 0)
 		result = umod_load(
-			space, backends[which].soname, NULL, &modules[which], cause);
+			atomic_load(&space), backends[which].soname, NULL, out, cause);
+	/* Who comes second has one more reference to the same module. */
+	if (result == 0 && !atomic_compare_exchange_strong(&modules[which], &none, *out))
+		umod_module_unref(*out, NULL);
 	return result;
 }
 
@@ -65,18 +87,15 @@ int feature_backend_symbols(enum feature_backend which, const char *const *names
 	void **out, struct umod_error *error)
 {
 	struct umod_error cause = { 0 };
-	int result = 0;
+	struct umod_module *module = NULL;
 
 	if (!backends[which].built)
 		return base_error(error, UMOD_STAGE_DECOMPRESS, -ENOTSUP,
-			backends[which].name, "umod was built without %s",
-			backends[which].name);
-	pthread_mutex_lock(&lock);
-	result = load(which, &cause);
-	for (unsigned i = 0; names[i] && result == 0; i++)
-		result = umod_module_symbol(
-			modules[which], names[i], NULL, &out[i], &cause);
-	pthread_mutex_unlock(&lock);
+			backends[which].name, "umod was built without %s (package %s)",
+			backends[which].name, backends[which].package);
+	int result = load(which, &module, &cause);
+	for (unsigned i = 0; result == 0 && names[i]; i++)
+		result = umod_module_symbol(module, names[i], NULL, &out[i], &cause);
 	if (result == 0 || result == -ENOMEM)
 		return result ? base_error(error, UMOD_STAGE_DECOMPRESS, result,
 					backends[which].name, "out of memory")

@@ -61,20 +61,22 @@ _Static_assert(sizeof(crypto) == (base_array_count(names) - 1) * sizeof(void *),
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static atomic_bool ready;
 
+/* What loads the library takes the load lock, which others hold when they come here. */
 static int start(struct umod_error *error)
 {
-	int result = 0;
+	void *found[base_array_count(names)];
 
 	if (atomic_load_explicit(&ready, memory_order_acquire))
 		return 0;
+	int result = feature_backend_symbols(FEATURE_CRYPTO, names, found, error);
+	if (result)
+		return result;
 	pthread_mutex_lock(&lock);
 	if (!atomic_load(&ready))
-		result = feature_backend_symbols(
-			FEATURE_CRYPTO, names, (void **)(void *)&crypto, error);
-	if (result == 0)
-		atomic_store_explicit(&ready, true, memory_order_release);
+		memcpy(&crypto, found, sizeof(crypto));
+	atomic_store_explicit(&ready, true, memory_order_release);
 	pthread_mutex_unlock(&lock);
-	return result;
+	return 0;
 }
 
 /* libcrypto's last word; it has a queue of them for each thread. */

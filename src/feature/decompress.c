@@ -36,9 +36,11 @@ struct stream {
 	struct feature_buffer *out;
 	uint64_t limit;
 	struct umod_error *error;
+	bool has_place; /* read from @place on, whatever the descriptor's position is */
+	uint64_t place;
 };
 
-static ssize_t read_some(int fd, void *buffer, size_t bytes)
+static ssize_t read_some(struct stream *s, void *buffer, size_t bytes)
 {
 	ssize_t got;
 	int code;
@@ -46,8 +48,10 @@ static ssize_t read_some(int fd, void *buffer, size_t bytes)
 	if (base_fault_hit(&code))
 		return code;
 	do {
-		got = read(fd, buffer, bytes);
+		got = s->has_place ? pread(s->fd, buffer, bytes, (off_t)s->place)
+				   : read(s->fd, buffer, bytes);
 	} while (got < 0 && errno == EINTR);
+	s->place += got > 0 ? (uint64_t)got : 0;
 	return got < 0 ? -errno : got;
 }
 
@@ -56,7 +60,7 @@ static int more_input(struct stream *s)
 {
 	if (s->in_bytes || s->fd < 0)
 		return 0;
-	ssize_t got = read_some(s->fd, s->chunk, CHUNK_BYTES);
+	ssize_t got = read_some(s, s->chunk, CHUNK_BYTES);
 	if (got < 0)
 		return base_error(s->error, UMOD_STAGE_OPEN, (int)got, s->name,
 			"cannot be read: %s", strerror((int)-got));
@@ -356,13 +360,13 @@ int feature_unpack(const void *bytes, size_t count, const char *name, uint64_t l
 }
 
 /* All of a file that is not packed; out->count bytes are there already. */
-static int read_plain(int fd, struct stream *s)
+static int read_plain(struct stream *s)
 {
 	for (;;) {
 		int result = more_room(s);
 		if (result)
 			return result;
-		ssize_t got = read_some(fd, s->out->bytes + s->out->count,
+		ssize_t got = read_some(s, s->out->bytes + s->out->count,
 			s->out->capacity - s->out->count);
 		if (got < 0)
 			return base_error(s->error, UMOD_STAGE_OPEN, (int)got, s->name,
@@ -388,12 +392,11 @@ static int read_packed(struct stream *s, enum feature_compression packing)
 	return unpack(s, packing);
 }
 
-int feature_read(int fd, const char *name, uint64_t limit, struct feature_buffer *out,
-	enum feature_compression *packing, struct umod_error *error)
+static int read_all(struct stream *s, enum feature_compression *packing)
 {
-	struct stream s = {
-		.name = name, .fd = fd, .out = out, .limit = limit, .error = error
-	};
+	struct feature_buffer *out = s->out;
+	struct umod_error *error = s->error;
+	const char *name = s->name;
 	ssize_t got;
 
 	out->count = 0;
@@ -401,7 +404,7 @@ int feature_read(int fd, const char *name, uint64_t limit, struct feature_buffer
 		return fail(-ENOMEM, name, "out of memory");
 	/* Until there is enough for a magic: a pipe may give less. */
 	do {
-		got = read_some(fd, out->bytes + out->count, FIRST_BYTES - out->count);
+		got = read_some(s, out->bytes + out->count, FIRST_BYTES - out->count);
 		if (got < 0) {
 			out->count = 0;
 			return base_error(error, UMOD_STAGE_OPEN, (int)got, name,
@@ -413,14 +416,36 @@ int feature_read(int fd, const char *name, uint64_t limit, struct feature_buffer
 	if (packing)
 		*packing = kind;
 	if (kind != FEATURE_PLAIN)
-		return read_packed(&s, kind);
-	int result = got ? read_plain(fd, &s) : 0;
-	if (result == 0 && out->count > limit)
+		return read_packed(s, kind);
+	int result = got ? read_plain(s) : 0;
+	if (result == 0 && out->count > s->limit)
 		result = fail(-EFBIG, name, "has more than %llu bytes",
-			(unsigned long long)limit);
+			(unsigned long long)s->limit);
 	if (result)
 		out->count = 0;
 	return result;
+}
+
+int feature_read(int fd, const char *name, uint64_t limit, struct feature_buffer *out,
+	enum feature_compression *packing, struct umod_error *error)
+{
+	struct stream s = {
+		.name = name, .fd = fd, .out = out, .limit = limit, .error = error
+	};
+	return read_all(&s, packing);
+}
+
+int feature_read_whole(int fd, const char *name, uint64_t limit,
+	struct feature_buffer *out, enum feature_compression *packing,
+	struct umod_error *error)
+{
+	struct stream s = { .name = name,
+		.fd = fd,
+		.out = out,
+		.limit = limit,
+		.error = error,
+		.has_place = true };
+	return read_all(&s, packing);
 }
 
 int feature_read_path(int directory, const char *path, uint64_t limit,

@@ -34,6 +34,9 @@ enum feature_backend {
  */
 int feature_backend_symbols(enum feature_backend which, const char *const *names,
 	void **out, struct umod_error *error);
+/* The namespace of all of them, to which no policy applies; NULL: none was needed yet. */
+struct umod_namespace;
+const struct umod_namespace *feature_backend_space(void);
 /* "zlib", "liblzma", "libzstd", "libcrypto", "libdw", and the Debian package; static. */
 const char *feature_backend_name(enum feature_backend which);
 const char *feature_backend_package(enum feature_backend which);
@@ -73,6 +76,10 @@ void feature_buffer_trim(struct feature_buffer *buffer, size_t bytes);
  */
 int feature_read(int fd, const char *name, uint64_t limit, struct feature_buffer *out,
 	enum feature_compression *packing, struct umod_error *error);
+/* The same of all of @fd, whose position does not matter and stays. */
+int feature_read_whole(int fd, const char *name, uint64_t limit,
+	struct feature_buffer *out, enum feature_compression *packing,
+	struct umod_error *error);
 /* The same from memory. */
 int feature_unpack(const void *bytes, size_t count, const char *name, uint64_t limit,
 	struct feature_buffer *out, enum feature_compression *packing,

@@ -236,8 +236,7 @@ int load_map(struct load *load, struct load_item *item)
 	/* The relocations of an object lie in its file alone. */
 	if (image->object)
 		return 0;
-	base_free(item->buffer);
-	item->buffer = NULL;
+	load_item_forget_bytes(item);
 	item->bytes = NULL;
 	return 0;
 }

@@ -14,6 +14,7 @@
 #ifndef UMOD_LOAD_H
 #define UMOD_LOAD_H
 
+#include "feature/feature.h"
 #include "link/object/object.h"
 #include "registry/registry.h"
 
@@ -29,7 +30,8 @@ struct load_item {
 	struct stat st;
 	uint8_t *head; /* the first bytes of the file, owned */
 	size_t head_bytes;
-	uint8_t *buffer; /* the whole file where it was read, owned */
+	uint8_t *buffer;             /* the whole file where it was read, owned */
+	struct feature_buffer taken; /* where decompress or verify hold buffer's bytes */
 	uint64_t file_bytes;
 
 	/* validate fills: the module's view; and */
@@ -114,6 +116,17 @@ int load_open_source(struct load *load, struct umod_module **found);
  */
 char *load_locate(struct umod_context *context, const char *name, const void *caller);
 void load_item_free(struct load_item *item);
+
+/* Frees the whole file where it was read. */
+void load_item_forget_bytes(struct load_item *item);
+
+/* ---- verify.c: decompress and verify of one item, where they are needed ---- */
+bool load_is_packed(const struct load *load, const struct load_item *item);
+bool load_is_judged(const struct load *load, const struct load_item *item);
+int load_decompress(struct load *load, struct load_item *item);
+int load_verify(struct load *load, struct load_item *item);
+/* Nothing unsigned comes in from now on: into @context, or (NULL) into any. */
+void load_enforce_signatures(struct umod_context *context);
 
 /* ---- admit.c: validate, describe, admit, map of one item ---- */
 int load_validate(struct load *load, struct load_item *item);

@@ -24,8 +24,17 @@ void load_item_free(struct load_item *item)
 	if (item->fd >= 0 && item->fd_is_ours)
 		base_sys_close(item->fd);
 	base_free(item->head);
-	base_free(item->buffer);
+	load_item_forget_bytes(item);
 	base_free(item);
+}
+
+void load_item_forget_bytes(struct load_item *item)
+{
+	if (item->taken.bytes)
+		feature_buffer_free(&item->taken);
+	else
+		base_free(item->buffer);
+	item->buffer = NULL;
 }
 
 /* The image whose code asks: its run path starts the search. */

@@ -333,12 +333,15 @@ static int do_live(struct load *load)
 static const struct {
 	enum umod_stage stage;
 	int (*run)(struct load *load, struct load_item *item);
+	bool (*wanted)(const struct load *load, const struct load_item *item);
 } item_stages[] = {
 	/* UMOD_STAGE_OPEN made the item: load_open */
-	{ UMOD_STAGE_VALIDATE, load_validate },
-	{ UMOD_STAGE_DESCRIBE, load_describe },
-	{ UMOD_STAGE_ADMIT, load_admit },
-	{ UMOD_STAGE_MAP, load_map },
+	{ UMOD_STAGE_DECOMPRESS, load_decompress, load_is_packed },
+	{ UMOD_STAGE_VERIFY, load_verify, load_is_judged },
+	{ UMOD_STAGE_VALIDATE, load_validate, NULL },
+	{ UMOD_STAGE_DESCRIBE, load_describe, NULL },
+	{ UMOD_STAGE_ADMIT, load_admit, NULL },
+	{ UMOD_STAGE_MAP, load_map, NULL },
 };
 
 static const struct {
@@ -357,6 +360,8 @@ static int run_item(struct load *load, struct load_item *item)
 {
 	int result = 0;
 	for (unsigned s = 0; !result && s < base_array_count(item_stages); s++) {
+		if (item_stages[s].wanted && !item_stages[s].wanted(load, item))
+			continue;
 		result = item_stages[s].run(load, item);
 		end_stage(load, item_stages[s].stage, item->module->path);
 	}

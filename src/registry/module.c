@@ -190,6 +190,7 @@ void registry_module_free(struct umod_module *module)
 	if (entered)
 		leave_list(module);
 	base_free(module->absolute);
+	base_free(module->signer);
 	base_free(module->path);
 	if (module->life)
 		heirs->module(module);

@@ -17,6 +17,7 @@
 #include <umod/module.h>
 
 struct registry_host_object;
+struct feature_keyring;
 
 struct umod_context {
 	_Atomic unsigned references; /* callers and namespaces */
@@ -25,6 +26,11 @@ struct umod_context {
 	bool huge_pages, allow_text_relocations, allow_executable_stack;
 	const char *(*file_check)(const struct umod_file *file, void *data);
 	void *file_check_data;
+	/* Never lowered from UMOD_SIGNATURES_ENFORCE. */
+	_Atomic enum umod_signatures signatures;
+	bool refuse_expired_signer;
+	struct feature_keyring *keyring; /* under the lock; NULL: no keys */
+	uint64_t unpack_limit_bytes;
 	struct umod_namespace *process; /* lives as long as the context */
 };
 
@@ -82,6 +88,8 @@ struct umod_module {
 	dev_t device;
 	ino_t inode;
 	uint64_t file_bytes;
+	enum umod_signature signature;
+	char *signer;                      /* of a verified one, or NULL */
 	struct registry_host_object *host; /* or NULL */
 
 	/* Edges: filtees (DT_FILTER, DT_AUXILIARY), then DT_NEEDED in order up to

@@ -20,6 +20,7 @@ struct scenario {
 	enum from from;
 	unsigned flags;
 	bool arenas, new_space;
+	bool is_signed; /* and must be verified */
 };
 
 struct attempt {
@@ -33,11 +34,20 @@ struct attempt {
 	struct umod_error error;
 };
 
-static struct umod_context *context_new(bool arenas, struct umod_error *error)
+static const char *built(const char *name);
+
+static struct umod_context *context_new(
+	const struct scenario *scenario, struct umod_error *error)
 {
+	const char *keyrings[] = { built("fault-key.crt"), NULL };
 	struct umod_context_options options = UMOD_CONTEXT_OPTIONS_INIT;
 	struct umod_context *context = NULL;
-	options.arena_limit_bytes = arenas ? 1 << 20 : UMOD_ARENA_NONE;
+	options.arena_limit_bytes = scenario->arenas ? 1 << 20 : UMOD_ARENA_NONE;
+	if (scenario->is_signed) {
+		/* What the module needs is not signed: let in, and marked. */
+		options.signatures = UMOD_SIGNATURES_WARN;
+		options.keyrings = keyrings;
+	}
 	umod_context_new(&options, &context, error);
 	return context;
 }
@@ -96,11 +106,17 @@ static void attempt_undo(struct attempt *a)
 static void attempt_sound(struct attempt *a, const char *when, unsigned number)
 {
 	int result = attempt_load(a);
-	if (result)
+	if (result) {
 		FAIL("%s: %s %u: a load that nothing disturbs: %s: %s", a->scenario->name,
 			when, number, umod_stage_name(a->error.stage), a->error.message);
-	else
+	} else {
+		struct umod_module_info info = { .size_bytes = sizeof(info) };
+		umod_module_info_get(a->module, &info);
+		CHECK_INT(info.signature, a->scenario->is_signed
+						  ? UMOD_SIGNATURE_VERIFIED
+						  : UMOD_SIGNATURE_NOT_CHECKED);
 		attempt_use(a);
+	}
 	attempt_undo(a);
 }
 
@@ -176,7 +192,7 @@ static bool attempt_open(struct attempt *a, const struct scenario *scenario)
 	a->count = (size_t)st.st_size;
 	a->bytes = malloc(a->count);
 	CHECK_INT(pread(a->fd, a->bytes, a->count, 0), a->count);
-	a->context = context_new(scenario->arenas, &a->error);
+	a->context = context_new(scenario, &a->error);
 	return CHECK(a->context);
 }
 
@@ -234,16 +250,13 @@ enum {
 	FIRST_TOLERATED = 3
 };
 
-static int first_load(unsigned n, const char *path)
+static int first_load(unsigned n, const struct scenario *what)
 {
-	struct scenario scenario = { .name = "first load",
-		.path = path,
-		.function = "plugin_run",
-		.arenas = true };
+	struct scenario scenario = *what;
 	struct attempt a = { .scenario = &scenario, .fd = -1 };
 	atomic_store(&test_failures, 0);
 	base_fault_arm(n, ENOMEM);
-	a.context = context_new(true, &a.error);
+	a.context = context_new(&scenario, &a.error);
 	int result = a.context ? attempt_load(&a) : a.error.code;
 	bool hit = base_fault_calls() >= n;
 	base_fault_arm(0, 0);
@@ -254,7 +267,7 @@ static int first_load(unsigned n, const char *path)
 	attempt_undo(&a);
 	if (!a.context) {
 		umod_error_clear(&a.error);
-		a.context = context_new(true, &a.error);
+		a.context = context_new(&scenario, &a.error);
 	}
 	if (!a.context) {
 		FAIL("call %u: no context afterwards: %s", n, a.error.message);
@@ -267,18 +280,16 @@ static int first_load(unsigned n, const char *path)
 	return !hit ? FIRST_UNDISTURBED : result ? FIRST_FAILED : FIRST_TOLERATED;
 }
 
-/* Runs before the others of this file would set the process up: in children. */
-TEST(first_load_of_a_process)
+static void fail_each_first(const struct scenario *scenario, unsigned step)
 {
-	const char *path = built("libfault-plugin.so");
 	unsigned n = 1, bad = 0, tolerated = 0;
 	int outcome = FIRST_FAILED;
-	for (; outcome != FIRST_UNDISTURBED && n < 5000 && bad < 10; n++) {
+	for (; outcome != FIRST_UNDISTURBED && n < 5000 && bad < 10; n += step) {
 		int status;
 		fflush(stdout);
 		pid_t child = fork();
 		if (child == 0)
-			_exit(first_load(n, path));
+			_exit(first_load(n, scenario));
 		REQUIRE(child > 0 && waitpid(child, &status, 0) == child);
 		outcome = WIFEXITED(status) ? WEXITSTATUS(status) : FIRST_BAD;
 		if (WIFSIGNALED(status))
@@ -286,9 +297,33 @@ TEST(first_load_of_a_process)
 		bad += outcome == FIRST_BAD;
 		tolerated += outcome == FIRST_TOLERATED;
 	}
-	printf("# %u calls failed in turn, %u of them did no harm\n", n - 2, tolerated);
+	printf("# %u calls failed in turn, %u of them did no harm\n",
+		n / step > 2 ? n / step - 2 : 0, tolerated);
 	CHECK_INT(bad, 0);
 	CHECK(n > 20);
+}
+
+/* Runs before the others of this file would set the process up: in children. */
+TEST(first_load_of_a_process)
+{
+	struct scenario scenario = { .name = "first load",
+		.path = built("libfault-plugin.so"),
+		.function = "plugin_run",
+		.arenas = true };
+	fail_each_first(&scenario, 1);
+}
+
+/* Which loads the back ends, too. */
+TEST(first_load_packed_and_signed)
+{
+	struct scenario scenario = { .name = "first load of a packed, signed one",
+		.path = built("fault-signed.so.xz"),
+		.function = "plugin_run",
+		.arenas = true,
+		.is_signed = true };
+	if (access(scenario.path, R_OK))
+		SKIP("built without umod sign");
+	fail_each_first(&scenario, 1);
 }
 
 /* ---- each call of a load ---- */
@@ -325,6 +360,23 @@ OBJECT_FAILED(object_by_buffer, "pic", .arenas = true, .from = FROM_BUFFER)
 OBJECT_FAILED(object_below_2_gib, "low", .arenas = true)
 OBJECT_FAILED(object_global, "pic", .arenas = true, .flags = UMOD_LOAD_GLOBAL)
 OBJECT_FAILED(object_in_new_namespace, "pic", .arenas = true, .new_space = true)
+#define SIGNED_FAILED(NAME, FILE, ...)                      \
+	TEST(NAME)                                          \
+	{                                                   \
+		struct scenario scenario = { .name = #NAME, \
+			.path = built(FILE),                \
+			.function = "plugin_run",           \
+			.is_signed = true,                  \
+			__VA_ARGS__ };                      \
+		if (access(scenario.path, R_OK))            \
+			SKIP("built without umod sign");    \
+		fail_each(&scenario);                       \
+	}
+SIGNED_FAILED(signed_in_arena, "fault-signed.so", .arenas = true)
+SIGNED_FAILED(signed_in_memory, "fault-signed.so", .arenas = false)
+SIGNED_FAILED(signed_by_descriptor, "fault-signed.so", .from = FROM_DESCRIPTOR)
+SIGNED_FAILED(signed_and_packed, "fault-signed.so.xz", .arenas = true)
+SIGNED_FAILED(packed_by_buffer, "fault-signed.so.xz", .from = FROM_BUFFER)
 LIBRARY_FAILED(library_from_file, .arenas = false)
 LIBRARY_FAILED(library_in_arena, .arenas = true)
 LIBRARY_FAILED(library_lazy, .arenas = false, .flags = UMOD_LOAD_LAZY)
