@@ -18,7 +18,7 @@ def normal(text, folder):
     text = text.replace(str(folder), "DIR").replace(os.path.realpath(folder), "DIR")
     text = re.sub(r"\b\d+\.\d+ (ms|us)\b", r"T \1", text)
     text = re.sub(r'("\w+_ns"|"(?:%s)"): \d+' % "|".join(
-        "open validate describe admit map bind protect publish init live".split()),
+        "open validate describe admit map bind protect publish init settle live".split()),
         r"\1: T", text)
     # How the message lists the places searched depends on the machine.
     return re.sub(r"(searched|tried)[: ].*", r"\1 PLACES", text)
