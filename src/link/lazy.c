@@ -78,7 +78,9 @@ static void *resolve_lazily(
 				       false, &d)
 			     : -EINVAL;
 	void *address = result || !d.image ? NULL : (void *)link_plain_address(&d);
-	if (address && link_is_ifunc(&d))
+	/* A substitute is a plain function, whatever it stands for. */
+	if (address && link_is_ifunc(&d) &&
+		!(d.image->substitute_count && link_substitute(d.image, d.symbol_index)))
 		address = ((void *(*)(void))address)();
 	if (!address && all)
 		base_trace_write(BASE_TRACE_BINDINGS, "%s: %s", image->path,
