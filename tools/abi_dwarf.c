@@ -254,7 +254,8 @@ static void tell(struct search *search, bool want_types, FILE *out)
 		char *text = abi_spell_symbol(&types, die, name);
 		unsigned count = types.ref_count;
 		unsigned *refs = tool_realloc(NULL, count, sizeof(*refs));
-		memcpy(refs, types.refs, count * sizeof(*refs));
+		if (count)
+			memcpy(refs, types.refs, count * sizeof(*refs));
 		abi_types_finish(&types);
 		if (types.problem)
 			give_up(out, abi_format("%s: %s", table->exports[i].name,

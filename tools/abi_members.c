@@ -218,8 +218,8 @@ static struct abi_shared *share(
 		}
 	}
 	shared = tool_realloc(NULL, 1, sizeof(*shared));
-	*shared = (struct abi_shared){ .text = tool_realloc(
-					       text->bytes, text->count + 1, 1),
+	text->bytes = tool_realloc(text->bytes, text->count + 1, 1);
+	*shared = (struct abi_shared){ .text = text->bytes,
 		.key = key,
 		.bytes = text->count,
 		.crc = abi_crc(0, text->bytes, text->count),
@@ -264,7 +264,8 @@ static void finish_node(struct abi_types *types, unsigned index)
 	node->text = share(types, key, &text);
 	node->ref_count = types->ref_count;
 	node->refs = tool_realloc(NULL, types->ref_count, sizeof(*node->refs));
-	memcpy(node->refs, types->refs, types->ref_count * sizeof(*node->refs));
+	if (types->ref_count)
+		memcpy(node->refs, types->refs, types->ref_count * sizeof(*node->refs));
 }
 
 void abi_types_finish(struct abi_types *types)
@@ -338,7 +339,8 @@ void abi_types_walk(struct abi_types *types, const unsigned *refs, unsigned coun
 		queue = tool_realloc(queue, capacity, sizeof(*queue));
 	}
 	types->stamp++;
-	memcpy(queue, refs, count * sizeof(*queue));
+	if (count)
+		memcpy(queue, refs, count * sizeof(*queue));
 	used = count;
 	/* A name that is declared here and defined there counts as defined. */
 	for (unsigned i = 0; i < used; i++) {
@@ -352,7 +354,9 @@ void abi_types_walk(struct abi_types *types, const unsigned *refs, unsigned coun
 			capacity = 2 * capacity + node->ref_count;
 			queue = tool_realloc(queue, capacity, sizeof(*queue));
 		}
-		memcpy(queue + used, node->refs, node->ref_count * sizeof(*queue));
+		if (node->ref_count)
+			memcpy(queue + used, node->refs,
+				node->ref_count * sizeof(*queue));
 		used += node->ref_count;
 	}
 	for (unsigned i = 0; i < used; i++) {
