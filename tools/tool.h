@@ -36,7 +36,7 @@ struct tool_command {
 	bool plain;
 };
 extern const struct tool_command tool_abi, tool_check, tool_features, tool_info,
-	tool_maps, tool_run, tool_symbols, tool_tree;
+	tool_maps, tool_new, tool_run, tool_symbols, tool_tree;
 extern const struct tool_command *tool_current; /* the one that runs, or NULL */
 
 /* Ends the process for want of memory, as all of these do: nothing is left to tell. */

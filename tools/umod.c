@@ -17,6 +17,7 @@ static const struct tool_command *const commands[] = {
 	&tool_features,
 	&tool_run,
 	&tool_maps,
+	&tool_new,
 	&tool_depmod,
 	&tool_modinfo,
 	&tool_modprobe,
