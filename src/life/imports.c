@@ -84,20 +84,10 @@ int life_imports(struct load *load)
 {
 	struct umod_module *module = load->root;
 	const struct elf_view *view = &module->image.view;
-	const struct elf_object *file =
-		module->image.object ? link_object_file(module->image.object) : NULL;
 	struct checking check = { load, module, &module->life->about };
-	struct elf_symbols symbols = { 0 };
-	int result = file ? elf_object_symbols(file, &symbols, load->error) : 0;
-	for (uint64_t i = 1; !result && i < symbols.count; i++) {
-		Elf64_Sym symbol;
-		elf_symbol_read(&symbols, i, &symbol);
-		const char *name = elf_symbol_name(&symbols, &symbol);
-		if (symbol.st_shndx == SHN_UNDEF && name && name[0])
-			result = check_import(
-				&check, name, ELF64_ST_BIND(symbol.st_info) == STB_WEAK);
-	}
-	for (uint64_t i = 1; !file && !result && i < view->symbol_count; i++) {
+	int result = 0;
+	/* Of an object too: what its linker provides is not among them. */
+	for (uint64_t i = 1; !result && i < view->symbol_count; i++) {
 		const char *name = elf_view_string(view, view->symbols[i].st_name);
 		if (view->symbols[i].st_shndx == SHN_UNDEF && name && name[0])
 			result = check_import(&check, name,

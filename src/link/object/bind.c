@@ -182,14 +182,9 @@ static int resolve(struct link_binder *b)
 				ahead[k].r_info = ELF64_R_INFO((uint64_t)i + k + 1, 0);
 			link_look_ahead(b, ahead, n);
 		}
-		uint32_t index = object->undefined[i];
-		if (object->symbols[index].is_ours)
-			definition = (struct link_definition){ .image = b->image,
-				.address = object_own_answer(name_of(object, index)) };
-		else
-			result = link_resolve(b, i + 1, false, &definition);
+		result = link_resolve(b, i + 1, false, &definition);
 		if (!result)
-			result = set_symbol(b, index, &definition);
+			result = set_symbol(b, object->undefined[i], &definition);
 	}
 	b->image->symbolic_done += object->undefined_count;
 	return result;
@@ -238,6 +233,11 @@ static int resolve_own(struct link_binder *b)
 	int result = 0;
 	for (uint32_t i = 1; !result && i < object->table.count; i++) {
 		struct object_symbol *symbol = &object->symbols[i];
+		if (base_unlikely(symbol->is_ours)) {
+			symbol->kind = OBJECT_ABSOLUTE;
+			symbol->is_function = true;
+			symbol->value = (uintptr_t)object_own_answer(name_of(object, i));
+		}
 		if (symbol->kind != OBJECT_HERE)
 			continue;
 		symbol->value += b->image->bias;

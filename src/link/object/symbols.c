@@ -91,11 +91,12 @@ static int add_undefined(struct link_object *object, uint32_t index,
 	}
 	symbol->kind = OBJECT_UNDEFINED;
 	symbol->is_foreign = true;
+	symbol->is_ours = object_own_answer(name) != NULL;
 	/* Whether calls need one is known when there is an address. */
 	if (ELF64_ST_TYPE(from->st_info) != STT_TLS)
 		symbol->needs = OBJECT_NEEDS_STUB;
-	symbol->is_ours = object_own_answer(name) != NULL;
-	object->undefined[object->undefined_count++] = index;
+	if (!symbol->is_ours)
+		object->undefined[object->undefined_count++] = index;
 	return 0;
 }
 
