@@ -337,6 +337,10 @@ static int with_parser(const char *text, struct reading *r, const char *path)
 		return base_error(r->error, UMOD_STAGE_VALIDATE, -EINVAL, path,
 			"line %d: %s", line,
 			r->why[0] ? r->why : "neither [section] nor key = value");
+	if (r->policy->parents && !r->policy->owners.count &&
+		r->policy->writable == POLICY_WRITABLE_ANY)
+		return base_error(r->error, UMOD_STAGE_VALIDATE, -EINVAL, path,
+			"parents = yes asks nothing without owner or writable-by");
 	const char *empty = empty_key(r);
 	if (empty)
 		return base_error(r->error, UMOD_STAGE_VALIDATE, -EINVAL, path,

@@ -189,6 +189,66 @@ def directories(folder):
 
 
 @test
+def parents(folder):
+    """[files] parents asks the same of the directories above a file"""
+    inner = folder / 'inner'
+    inner.mkdir(mode=0o755)
+    shutil.copy(folder / 'simple.so', inner / 'simple.so')
+    (inner / 'simple.so').chmod(0o644)
+    policy = '[files]\nowner = root self\nwritable-by = owner\nparents = yes\n'
+    same(opened(folder, policy, inner / 'simple.so'), ['host'])
+    for where, mode in ((inner, 0o775), (inner, 0o777), (folder, 0o757)):
+        old = where.stat().st_mode
+        where.chmod(mode)
+        has(opened(folder, policy, inner / 'simple.so')[0],
+            f'{where}: (others|its group) may write it')
+        same(opened(folder, policy.replace('parents = yes', 'parents = no'),
+                    inner / 'simple.so'), ['host'])
+        where.chmod(old)
+
+
+def sign(folder, path):
+    """Signs it with a key of the test; the certificate's path."""
+    key, certificate = folder / 'sign.key', folder / 'sign.crt'
+    if not key.exists():
+        subprocess.run(['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout',
+                        key, '-out', certificate, '-subj', '/CN=umod test', '-days', '30'],
+                       check=True, stderr=subprocess.DEVNULL)
+        certificate.chmod(0o644)
+    subprocess.run([dl.UMOD, 'sign', '-k', key, '-c', certificate, path], check=True)
+    return certificate
+
+
+@test
+def signatures(folder):
+    """[signature] enforce refuses what is not signed, needs too, whatever fallback says"""
+    signed, changed = folder / 'signed.so', folder / 'changed.so'
+    shutil.copy(folder / 'simple.so', signed)
+    ring = sign(folder, signed)
+    content = bytearray(signed.read_bytes())
+    content[len(content) // 2] ^= 1
+    changed.write_bytes(content)
+    policy = f'[signature]\ncheck = enforce\nkeyring = {ring}\n'
+    output = opened(folder, policy, signed, folder / 'simple.so', changed)
+    same(output[0], 'host')
+    has(output[1], 'simple.so: it is not signed')
+    has(output[2], 'changed.so: .*changed after it was signed')
+    output = opened(folder, policy + '[load]\nfallback = yes\n', folder / 'simple.so', changed)
+    has(output[0], 'it is not signed')
+    has(output[1], 'changed after it was signed')
+    warn = policy.replace('enforce', 'warn')
+    same(opened(folder, warn, folder / 'simple.so', signed), ['host', 'host'])
+    has(opened(folder, warn, changed)[0], 'changed after it was signed')
+    plugin = folder / 'signed-plugin.so'
+    shutil.copy(folder / 'plugin-1.so', plugin)
+    sign(folder, plugin)
+    has(opened(folder, policy, plugin)[0], r'libcommon\.so\.1: it is not signed')
+    ring.chmod(0o666)
+    has(opened(folder, policy, signed)[0], 'others than its owner may write to it')
+    ring.chmod(0o644)
+
+
+@test
 def fallback(folder):
     """[load] fallback: what umod will not load goes to ld.so, and is counted"""
     odd = folder / 'stack.so'
@@ -218,6 +278,10 @@ BAD = {
     'key after a blank': ('[load]\numod = *\n  refuse = *\n', r'line 3 begins with a bl'),
     'no path': ('[files]\ndirectory = plugins\n', r'plugins is no absolute path'),
     'long line': (f'[load]\numod = {"x" * 200}\n', r'line 2 has more than 190 characters'),
+    'no policy': ('[signature]\ncheck = maybe\n', r"'maybe' is none of off, warn and enforce"),
+    'no date': ('[signature]\nexpired = yes\n', r"'yes' is neither accept nor refuse"),
+    'no ring': ('[signature]\nkeyring = keys\n', r'keys is no absolute path'),
+    'parents of nothing': ('[files]\nparents = yes\n', r'asks nothing without owner'),
     'a zero': ('[load]\n\0\n', r'has no byte that is 0'),
 }
 

@@ -286,6 +286,8 @@ def cost(test):
         lines = log.read_text().splitlines()
         first = next(i for i, line in enumerate(lines) if str(path) in line and 'open' in line)
         calls = [re.match(r'\w+', line).group() for line in lines[first:] if line[0].isalpha()]
+        calls = [c for c in calls if c in ('openat', 'newfstatat', 'read', 'pread64', 'mmap',
+                                           'mprotect', 'munmap', 'close', 'rt_sigaction')]
         counts.append(calls)
         test.tap.check(not any('libcrypto' in line for line in lines), f'{path.name}: no back end')
     test.tap.check(counts[0] == counts[1] and counts[0].count('openat') <= 2 and
