@@ -163,6 +163,35 @@ unsigned umod_autoclean(struct umod_namespace *space, bool all);
 int umod_autoclean_every(
 	struct umod_namespace *space, unsigned seconds, struct umod_error *error);
 
+/* ---- seen ---- */
+
+enum umod_text {
+	UMOD_TEXT_MODULES, /* a line for each, as /proc/modules has it */
+	UMOD_TEXT_LSMOD,   /* as lsmod prints them, "(autoclean)" as of old included */
+};
+/*
+ * The modules of @space at one moment, as text, the newest first. *@out is the caller's,
+ * to be freed with free(3). 0, -EINVAL or -ENOMEM. Since 0.1.
+ */
+int umod_text(struct umod_namespace *space, enum umod_text which, char **out,
+	struct umod_error *error);
+
+/* ---- control ---- */
+
+struct umod_control;
+/*
+ * Serves `umod insmod`, rmmod, lsmod and modprobe with `--host @path`: a thread listens
+ * on a socket made at @path (an old one that nobody listens on is replaced; mode 0600)
+ * and inserts into, removes from and tells of @space, for processes of the same user and
+ * of root. 0; -EADDRINUSE: somebody listens there; what socket(2) and bind(2) say;
+ * -ENOMEM. Since 0.1.
+ */
+int umod_control_new(struct umod_namespace *space, const char *path,
+	struct umod_control **out, struct umod_error *error);
+/* Ends it when the request under way is done, and removes the socket. NULL is ignored.
+ * Since 0.1. */
+void umod_control_free(struct umod_control *control);
+
 #ifdef __cplusplus
 }
 #endif

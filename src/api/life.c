@@ -119,3 +119,27 @@ UMOD_EXPORT int umod_autoclean_every(
 	umod_error_clear(error);
 	return life_clean_every(space, seconds, error);
 }
+
+UMOD_EXPORT int umod_text(struct umod_namespace *space, enum umod_text which, char **out,
+	struct umod_error *error)
+{
+	umod_error_clear(error);
+	*out = NULL;
+	if (which != UMOD_TEXT_MODULES && which != UMOD_TEXT_LSMOD)
+		return base_error(error, UMOD_STAGE_NONE, -EINVAL, NULL,
+			"there is no text number %d", (int)which);
+	return life_text(space, which, out, error);
+}
+
+UMOD_EXPORT int umod_control_new(struct umod_namespace *space, const char *path,
+	struct umod_control **out, struct umod_error *error)
+{
+	umod_error_clear(error);
+	return life_control_new(space, path, out, error);
+}
+
+UMOD_EXPORT void umod_control_free(struct umod_control *control)
+{
+	if (control)
+		life_control_free(control);
+}

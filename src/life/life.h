@@ -122,6 +122,32 @@ int life_clean_every(
 	struct umod_namespace *space, unsigned seconds, struct umod_error *error);
 void life_cleaner_stop(struct life_space *life);
 
+/* ---- seen.c: they take the lock ---- */
+struct life_seen {
+	char name[LIFE_NAME_BYTES];
+	char *users; /* "a,b,", owned */
+	uint64_t bytes;
+	uintptr_t start;
+	unsigned uses; /* those of callers and of modules */
+	enum umod_state state;
+	uint64_t taints;
+	bool is_permanent, by_demand;
+};
+struct life_snapshot {
+	struct life_seen *items; /* the newest first */
+	unsigned count, capacity;
+};
+/* What is in @space at one moment; 0 or -ENOMEM. life_look_away frees it. */
+int life_look(struct umod_namespace *space, struct life_snapshot *out);
+void life_look_away(struct life_snapshot *snapshot);
+int life_text(struct umod_namespace *space, enum umod_text which, char **out,
+	struct umod_error *error);
+
+/* ---- control.c: as in umod/life.h ---- */
+int life_control_new(struct umod_namespace *space, const char *path,
+	struct umod_control **out, struct umod_error *error);
+void life_control_free(struct umod_control *control);
+
 /* ---- stacks.c ---- */
 /* 0: no thread has a frame in @module; -EWOULDBLOCK with the thread and the function;
  * -ENOTSUP: they cannot be looked at. */
