@@ -39,7 +39,7 @@ static int insert(char **words, int count, unsigned flags)
 {
 	struct umod_error error = { 0 };
 	char *options = join(words + 1, count - 1);
-	int err = umod_kernel_insert(words[0], options, flags, &error);
+	int err = kmod_target->insert(words[0], options, flags, &error);
 
 	free(options);
 	if (err == 0)
@@ -63,7 +63,8 @@ static int run(int argc, char **argv)
 		{ "syslog", no_argument, NULL, 's' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "version", no_argument, NULL, 'V' }, TOOL_COMMON_OPTIONS };
-	bool use_syslog = false, host = false;
+	bool use_syslog = false;
+	const char *host = NULL;
 	unsigned flags = 0;
 	int option;
 
@@ -82,7 +83,7 @@ static int run(int argc, char **argv)
 			flags |= UMOD_KERNEL_IGNORE_VERMAGIC;
 			break;
 		case 3:
-			host = true;
+			host = optarg;
 			break;
 		case 'p':
 			break; /* of insmod's old days */
@@ -101,8 +102,8 @@ static int run(int argc, char **argv)
 		}
 	}
 	kmod_use_syslog(use_syslog);
-	if (host)
-		return kmod_no_host();
+	if (host && !kmod_use_host(host))
+		return TOOL_FAILED;
 	if (optind >= argc) {
 		kmod_error("missing filename.");
 		return TOOL_FAILED;

@@ -90,13 +90,6 @@ int kmod_print_version(void)
 	return TOOL_OK;
 }
 
-int kmod_no_host(void)
-{
-	kmod_error("--host: %s: this version of umod has no control socket",
-		strerror(ENOTSUP));
-	return TOOL_FAILED;
-}
-
 const char *kmod_insert_reason(int code)
 {
 	switch (code) {

@@ -24,8 +24,22 @@ void kmod_log(int level, const char *format, ...) TOOL_PRINTF(2, 3);
 
 /* For -V: "kmod version 34 (umod X)" and what it unpacks. Returns 0. */
 int kmod_print_version(void);
-/* For --host: told that it is not there yet. Returns TOOL_FAILED. */
-int kmod_no_host(void);
+
+/* Where modules are loaded: the functions of <umod/kernel.h>, of the kernel or a host. */
+struct kmod_target {
+	int (*insert)(const char *path, const char *options, unsigned flags,
+		struct umod_error *error);
+	int (*remove)(const char *name, unsigned flags, struct umod_error *error);
+	int (*state)(const char *name);
+	int (*references)(const char *name);
+	int (*holders)(const char *name, int (*visit)(const char *holder, void *data),
+		void *data);
+	int (*visit)(int (*visit)(const struct umod_kernel_module *module, void *data),
+		void *data, struct umod_error *error);
+};
+extern const struct kmod_target *kmod_target;
+/* --host: the program that listens at @path, from now on. False: told why not. */
+bool kmod_use_host(const char *path);
 /* What the kernel's refusal of a module means, as insmod says it. */
 const char *kmod_insert_reason(int code);
 

@@ -24,7 +24,8 @@ static int run(int argc, char **argv)
 		{ "version", no_argument, NULL, 'V' },
 		{ "host", required_argument, NULL, 1 }, TOOL_COMMON_OPTIONS };
 	struct umod_error error = { 0 };
-	bool use_syslog = false, host = false;
+	bool use_syslog = false;
+	const char *host = NULL;
 	int option;
 
 	kmod_begin(argv[0], LOG_ERR);
@@ -47,21 +48,21 @@ static int run(int argc, char **argv)
 				argv[0]);
 			return TOOL_OK;
 		case 1:
-			host = true;
+			host = optarg;
 			break;
 		default:
 			return TOOL_FAILED;
 		}
 	}
 	kmod_use_syslog(use_syslog);
-	if (host)
-		return kmod_no_host();
+	if (host && !kmod_use_host(host))
+		return TOOL_FAILED;
 	if (optind < argc) {
 		fprintf(stderr, "Usage: %s\n", argv[0]);
 		return TOOL_FAILED;
 	}
 	puts("Module                  Size  Used by");
-	if (umod_kernel_modules_visit(print, NULL, &error) == 0)
+	if (kmod_target->visit(print, NULL, &error) == 0)
 		return TOOL_OK;
 	kmod_error("could not get list of modules: %s", error.message);
 	return TOOL_FAILED;

@@ -12,10 +12,10 @@
 /* What the options say besides struct modprobe. */
 struct request {
 	struct modprobe m;
-	const char *root, *release;
+	const char *root, *release, *host;
 	const char **config_paths;
 	size_t config_count;
-	bool all, remove, show_config, show_versions, show_exports, use_syslog, host;
+	bool all, remove, show_config, show_versions, show_exports, use_syslog;
 };
 
 enum {
@@ -184,8 +184,7 @@ static bool set_flag(struct request *r, int option)
 		{ FORCE_MODVERSION, &r->m.force_modversion },
 		{ FORCE_VERMAGIC, &r->m.force_vermagic }, { 'R', &r->m.lookup_only },
 		{ 'c', &r->show_config }, { SHOW_VERSIONS, &r->show_versions },
-		{ SHOW_EXPORTS, &r->show_exports }, { 'n', &r->m.dry_run },
-		{ HOST, &r->host } };
+		{ SHOW_EXPORTS, &r->show_exports }, { 'n', &r->m.dry_run } };
 
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
 		if (flags[i].option == option) {
@@ -216,6 +215,9 @@ static int take_option(struct request *r, int option, const char *name)
 		return -1;
 	case 'd':
 		r->root = optarg;
+		return -1;
+	case HOST:
+		r->host = optarg;
 		return -1;
 	case 'S':
 		r->release = optarg;
@@ -286,8 +288,8 @@ static int run_request(struct request *r, char **words, int count)
 		kmod_error("missing parameters. See -h.");
 		return -EINVAL;
 	}
-	if (r->host)
-		return -kmod_no_host();
+	if (r->host && !kmod_use_host(r->host))
+		return -ENOTCONN;
 	if (r->show_versions && !r->show_config)
 		return modprobe_show_versions(words[0]);
 	if (r->show_exports && !r->show_config)

@@ -94,7 +94,7 @@ static char *all_options(const char *configured, const char *given)
 static bool in_kernel(const struct modprobe *m, const char *name, bool builtin)
 {
 	return builtin || umod_modtree_is_builtin(m->tree, name) ||
-	       umod_kernel_module_state(name) == UMOD_KERNEL_LIVE;
+	       kmod_target->state(name) == UMOD_KERNEL_LIVE;
 }
 
 static unsigned kernel_flags(const struct modprobe *m)
@@ -118,7 +118,7 @@ static int load_file(const struct modprobe *m, const struct umod_modlist_item *i
 	if (m->dry_run)
 		return 0;
 	if (item->path)
-		return umod_kernel_insert(item->path, options, kernel_flags(m), error);
+		return kmod_target->insert(item->path, options, kernel_flags(m), error);
 	if (item->builtin)
 		return 0;
 	kmod_error("could not find module by name='%s'", item->name);

@@ -21,7 +21,7 @@ static int remove_waiting(const struct modprobe *m, const char *name)
 	unsigned long waited = 0, step = 1;
 
 	for (;;) {
-		int err = umod_kernel_remove(name, flags, NULL);
+		int err = kmod_target->remove(name, flags, NULL);
 		if (err != -EAGAIN || waited >= m->wait_ms)
 			return err;
 		step = step > m->wait_ms - waited ? m->wait_ms - waited : step;
@@ -74,7 +74,7 @@ static int remove_unused_dependencies(const struct modprobe *m, const char *name
 		return err;
 	for (size_t i = umod_modlist_count(list); i-- > 0;) {
 		const char *dependency = umod_modlist_item(list, i)->name;
-		if (umod_kernel_module_references(dependency) == 0)
+		if (kmod_target->references(dependency) == 0)
 			remove_now(m, dependency);
 	}
 	umod_modlist_free(list);
@@ -92,7 +92,7 @@ static int remove_holders(const struct modprobe *m, const char *name)
 	struct tool_files holders = { 0 };
 	int err = 0;
 
-	umod_kernel_module_holders(name, add_holder, &holders);
+	kmod_target->holders(name, add_holder, &holders);
 	for (size_t i = holders.count; !err && i-- > 0;)
 		err = remove_module(m, holders.names[i], true, true);
 	tool_files_free(&holders);
@@ -108,7 +108,7 @@ static int check_present(const struct modprobe *m, const char *name, bool may_be
 		kmod_log(m->log_level, "Module %s is builtin.", name);
 		return -ENOENT;
 	}
-	if (umod_kernel_module_state(name) != UMOD_KERNEL_ABSENT)
+	if (kmod_target->state(name) != UMOD_KERNEL_ABSENT)
 		return 0;
 	if (!m->first_time)
 		return 1;
@@ -136,10 +136,10 @@ static int remove_module(
 		return err;
 	/* The last of its holders took it along, as nobody used it any more. */
 	if (holders && !command && !m->dry_run && !m->ignore_loaded &&
-		umod_kernel_module_state(name) == UMOD_KERNEL_ABSENT)
+		kmod_target->state(name) == UMOD_KERNEL_ABSENT)
 		return 0;
 	if (!command && !m->ignore_loaded && !m->wait_ms &&
-		umod_kernel_module_references(name) > 0) {
+		kmod_target->references(name) > 0) {
 		kmod_log(m->log_level, "Module %s is in use.", name);
 		return -EBUSY;
 	}

@@ -39,7 +39,7 @@ static int join_holder(const char *holder, void *data)
 static int check(const char *name)
 {
 	char *holders = NULL;
-	int state = umod_kernel_module_state(name), count;
+	int state = kmod_target->state(name), count;
 
 	if (state == UMOD_KERNEL_ABSENT) {
 		struct umod_modtree *tree = kmod_open_tree(NULL, NULL, NULL, true);
@@ -49,13 +49,13 @@ static int check(const char *name)
 			name);
 		return -ENOENT;
 	}
-	umod_kernel_module_holders(name, join_holder, &holders);
+	kmod_target->holders(name, join_holder, &holders);
 	if (holders) {
 		kmod_error("Module %s is in use by:%s", name, holders);
 		free(holders);
 		return -EBUSY;
 	}
-	count = umod_kernel_module_references(name);
+	count = kmod_target->references(name);
 	if (count > 0) {
 		kmod_error("Module %s is in use", name);
 		return -EBUSY;
@@ -84,7 +84,7 @@ static int remove_module(const char *argument, bool force)
 		err = check(name);
 	if (err)
 		return err;
-	err = umod_kernel_remove(name, force ? UMOD_KERNEL_FORCE : 0, &error);
+	err = kmod_target->remove(name, force ? UMOD_KERNEL_FORCE : 0, &error);
 	if (err)
 		kmod_error("could not remove module %s: %s", argument, strerror(-err));
 	return err;
@@ -97,7 +97,8 @@ static int run(int argc, char **argv)
 		{ "syslog", no_argument, NULL, 's' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "version", no_argument, NULL, 'V' }, TOOL_COMMON_OPTIONS };
-	bool use_syslog = false, force = false, host = false;
+	bool use_syslog = false, force = false;
+	const char *host = NULL;
 	int option, status = TOOL_OK;
 
 	kmod_begin(argv[0], LOG_ERR);
@@ -117,7 +118,7 @@ static int run(int argc, char **argv)
 		case 'h':
 			return help(argv[0]);
 		case 1:
-			host = true;
+			host = optarg;
 			break;
 		case 'w':
 			kmod_error("'Wait' behavior is targeted for removal from "
@@ -130,8 +131,8 @@ static int run(int argc, char **argv)
 		}
 	}
 	kmod_use_syslog(use_syslog);
-	if (host)
-		return kmod_no_host();
+	if (host && !kmod_use_host(host))
+		return TOOL_FAILED;
 	if (optind >= argc) {
 		kmod_error("missing module name.");
 		return TOOL_FAILED;

@@ -11,7 +11,7 @@
  * the subject, the sentence; each ended by NUL. One request at a time, one client after
  * the other.
  */
-#include "life/control.h"
+#include "base/control.h"
 
 #include "life/life.h"
 

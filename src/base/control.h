@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The packets of the control socket, for who serves it and for the tools that ask; see
- * control.c. Needs nothing of umod's.
+ * life/control.c. Needs nothing of umod's.
  */
-#ifndef UMOD_LIFE_CONTROL_H
-#define UMOD_LIFE_CONTROL_H
+#ifndef UMOD_BASE_CONTROL_H
+#define UMOD_BASE_CONTROL_H
 
 #include <string.h>
 #include <sys/socket.h>
