@@ -150,6 +150,7 @@ struct feature_import {
 struct feature_exports {
 	struct feature_export *items;
 	unsigned count, capacity;
+	char *words; /* that names may point into */
 };
 struct feature_imports {
 	struct feature_import *items;
@@ -158,7 +159,8 @@ struct feature_imports {
 /*
  * Reads what the object exports from __ksymtab and __ksymtab_gpl through their
  * relocations, __kcrctab*, __kflagstab; both layouts (relative and absolute). In the
- * order of the tables. -ELIBBAD: damaged.
+ * order of the tables. An object without them may be a module of umod's own, whose
+ * fields export, export_gpl, export_ns and export_gpl_ns say it. -ELIBBAD: damaged.
  */
 int feature_exports_read(const struct elf_object *object, struct feature_exports *out,
 	struct umod_error *error);

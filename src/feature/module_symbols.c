@@ -195,6 +195,51 @@ static int read_table(
 	return read_entries(table, out, error);
 }
 
+/* "NAME", or "NAME:NAMESPACE" in the keys that end with _ns. */
+static int add_field(struct feature_exports *out, const struct feature_info *info,
+	const struct feature_field *field)
+{
+	bool gpl = feature_field_is(field, "export_gpl") ||
+		   feature_field_is(field, "export_gpl_ns");
+	bool spaced = feature_field_is(field, "export_ns") ||
+		      feature_field_is(field, "export_gpl_ns");
+	char *name = out->words + (field->value - info->bytes);
+	char *colon = spaced ? strchr(name, ':') : NULL;
+	if (base_grow(&out->items, out->count, &out->capacity, sizeof(*out->items)))
+		return -ENOMEM;
+	if (colon)
+		*colon = 0;
+	out->items[out->count++] = (struct feature_export){
+		.name = name, .space = colon ? colon + 1 : NULL, .gpl_only = gpl
+	};
+	return 0;
+}
+
+static int read_fields(const struct elf_object *object, struct feature_exports *out,
+	struct umod_error *error)
+{
+	struct feature_info info;
+	struct feature_field field;
+	size_t cursor = 0;
+	int result = feature_info_open(object, &info, error);
+	while (!result && feature_info_next(&info, &cursor, &field)) {
+		if (field.key_bytes < 6 || memcmp(field.key, "export", 6) != 0 ||
+			!(field.key_bytes == 6 ||
+				feature_field_is(&field, "export_gpl") ||
+				feature_field_is(&field, "export_ns") ||
+				feature_field_is(&field, "export_gpl_ns")))
+			continue;
+		if (!out->words) {
+			out->words = base_alloc(info.count);
+			if (!out->words)
+				return -ENOMEM;
+			memcpy(out->words, info.bytes, info.count);
+		}
+		result = add_field(out, &info, &field);
+	}
+	return result;
+}
+
 int feature_exports_read(const struct elf_object *object, struct feature_exports *out,
 	struct umod_error *error)
 {
@@ -203,6 +248,8 @@ int feature_exports_read(const struct elf_object *object, struct feature_exports
 	bool symbols = false;
 
 	out->count = 0;
+	base_free(out->words);
+	out->words = NULL;
 	for (unsigned i = 0; i < base_array_count(tables); i++) {
 		if (!elf_object_find(object, tables[i], &table.section) ||
 			table.section.bytes == 0)
@@ -217,11 +264,12 @@ int feature_exports_read(const struct elf_object *object, struct feature_exports
 			return result;
 		}
 	}
-	return 0;
+	return symbols ? 0 : read_fields(object, out, error);
 }
 
 void feature_exports_free(struct feature_exports *exports)
 {
+	base_free(exports->words);
 	base_free(exports->items);
 	*exports = (struct feature_exports){ 0 };
 }
