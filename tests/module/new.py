@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 
-UMOD, BUILD = sys.argv[1:3]
+UMOD, BUILD = str(pathlib.Path(sys.argv[1]).resolve()), sys.argv[2]
 number = 0
 failed = False
 
