@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fuzz target: reads the input as a kernel module, from bytes that are not one too many,
- * and asks everything that the object view and the module's own description answer. Every
- * string that comes back is read to its end.
+ * Fuzz target: reads the input as a module, shared or not, from bytes that are not one
+ * too many, and asks everything that the object view and the module's own description
+ * answer. Every string that comes back is read to its end.
  */
 #include "feature/feature.h"
 #include "fuzz.h"
+#include "module/version.h"
 
 static volatile size_t sink; /* so that nothing is left out */
 
@@ -34,13 +35,34 @@ static void ask_sections(const struct elf_object *object)
 		}
 		elf_object_relocations_of(object, i, &relocations, NULL);
 	}
-	struct elf_symbols symbols;
-	if (elf_object_symbols(object, &symbols, NULL))
-		return;
-	for (uint64_t i = 0; i < symbols.count; i++) {
-		Elf64_Sym symbol;
-		elf_symbol_read(&symbols, i, &symbol);
-		touch(elf_symbol_name(&symbols, &symbol));
+	for (unsigned side = 0; side < 2; side++) {
+		struct elf_symbols symbols;
+		if (side ? elf_object_dynamic_symbols(object, &symbols, NULL)
+			 : elf_object_symbols(object, &symbols, NULL))
+			continue;
+		for (uint64_t i = 0; i < symbols.count; i++) {
+			Elf64_Sym symbol;
+			elf_symbol_read(&symbols, i, &symbol);
+			touch(elf_symbol_name(&symbols, &symbol));
+		}
+	}
+}
+
+static void ask_versions(const struct elf_object *object)
+{
+	struct module_versions versions;
+
+	for (unsigned side = 0; side < 2; side++) {
+		if (side ? module_imports_versions(object, &versions, NULL)
+			 : module_exports_versions(object, &versions, NULL))
+			continue;
+		for (unsigned i = 0; i < versions.count; i++) {
+			for (size_t k = 0; k < versions.items[i].name_bytes; k++)
+				sink += (size_t)versions.items[i].name[k];
+			touch(versions.items[i].declaration);
+		}
+		module_versions_find(&versions, "a");
+		module_versions_free(&versions);
 	}
 }
 
@@ -88,10 +110,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct elf_bytes file = { .bytes = bytes, .count = size };
 
 	memcpy(bytes, data, size);
-	int result = elf_object_open(&object, "input", &file, &error);
+	int result = elf_object_open_any(&object, "input", &file, &error);
 	if (result == 0) {
 		ask_sections(&object);
 		ask_module(&object);
+		ask_versions(&object);
 	} else if (error.code != result || !error.message[0]) {
 		abort();
 	}

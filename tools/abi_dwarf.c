@@ -260,9 +260,9 @@ static void tell(struct search *search, bool want_types, FILE *out)
 		if (types.problem)
 			give_up(out, abi_format("%s: %s", table->exports[i].name,
 					     types.problem));
+		on_one_line(text);
 		sum.crc = abi_crc(abi_crc(0, text, strlen(text)), "\n", 1);
 		abi_types_walk(&types, refs, count, add_text, &sum);
-		on_one_line(text);
 		put_number(out, sum.crc);
 		put_string(out, text);
 		put_number(out, want_types ? sum.count : 0);
