@@ -380,15 +380,8 @@ struct umod_parameter_array {
 #define UMOD_PARAM_NAMED_UNSAFE(name, variable, type, permissions) \
 	UMOD_PARAM_(name, variable, type, permissions, UMOD_PARAMETER_UNSAFE)
 /* Text in the array of characters @array. */
-#define UMOD_PARAM_STRING(name, array, permissions)                                      \
-	typedef char                                                                     \
-		umod_parameter_##name##_must_be_chars[sizeof((array)[0]) == 1 ? 1 : -1]; \
-	static const struct umod_parameter_string umod_parameter_string_##name = {       \
-		(uint32_t)sizeof(array), array                                           \
-	};                                                                               \
-	UMOD_PARAM_ENTRY_(name, UMOD_TYPE_STRING, permissions, 0, 0,                     \
-		&umod_parameter_string_##name);                                          \
-	UMOD_INFO("parmtype", #name ":string")
+#define UMOD_PARAM_STRING(name, array, permissions) \
+	UMOD_PARAM_STRING_(name, array, sizeof(array), permissions)
 /*
  * The elements of @array; @type is an element's. @count, an unsigned int *, receives how
  * many were given, and may be NULL.
@@ -409,6 +402,15 @@ struct umod_parameter_array {
 	UMOD_PARAM_ENTRY_(                                                        \
 		name, UMOD_NUMBER_OF_##type, permissions, flags, 0, &(variable)); \
 	UMOD_INFO("parmtype", #name ":" UMOD_WORD_OF_##type)
+#define UMOD_PARAM_STRING_(name, array, count, permissions)                              \
+	typedef char                                                                     \
+		umod_parameter_##name##_must_be_chars[sizeof((array)[0]) == 1 ? 1 : -1]; \
+	static const struct umod_parameter_string umod_parameter_string_##name = {       \
+		(uint32_t)(count), array                                                 \
+	};                                                                               \
+	UMOD_PARAM_ENTRY_(name, UMOD_TYPE_STRING, permissions, 0, 0,                     \
+		&umod_parameter_string_##name);                                          \
+	UMOD_INFO("parmtype", #name ":string")
 #define UMOD_PARAM_ARRAY_(name, array, type, count, permissions)                         \
 	UMOD_PARAM_CHECK_(name, (array)[0], type);                                       \
 	static const struct umod_parameter_array umod_parameter_array_##name = {         \

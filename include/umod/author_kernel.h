@@ -77,6 +77,7 @@ UMOD_THIS_MODULE_OBJECT() = { (uint32_t)sizeof(struct umod_this_module), UMOD_AU
 #define MODULE_DESCRIPTION(text) UMOD_DESCRIPTION(text)
 #define MODULE_VERSION(text)     UMOD_VERSION(text)
 #define MODULE_ALIAS(pattern)    UMOD_ALIAS(pattern)
+#define MODULE_ALIAS_FS(name)    UMOD_ALIAS("fs-" name)
 #define MODULE_SOFTDEP(text)     UMOD_SOFTDEP(text)
 #define MODULE_WEAKDEP(text)     UMOD_WEAKDEP(text)
 #define MODULE_FIRMWARE(path)    UMOD_INFO("firmware", path)
@@ -108,7 +109,8 @@ UMOD_THIS_MODULE_OBJECT() = { (uint32_t)sizeof(struct umod_this_module), UMOD_AU
 	UMOD_PARAM_(name, value, type, perm, UMOD_PARAMETER_UNSAFE)
 #define module_param_hw(name, type, hwtype, perm) \
 	UMOD_PARAM_(name, name, type, perm, UMOD_PARAMETER_HARDWARE)
-#define module_param_string(name, string, len, perm) UMOD_PARAM_STRING(name, string, perm)
+#define module_param_string(name, string, len, perm) \
+	UMOD_PARAM_STRING_(name, string, len, perm)
 #define module_param_array(name, type, nump, perm) \
 	UMOD_PARAM_ARRAY_(name, name, type, nump, perm)
 #define module_param_array_named(name, array, type, nump, perm) \

@@ -234,6 +234,9 @@ static int take_field(const struct elf_object *object, struct module_description
 	struct module_strings *soft[3] = { NULL, &out->before, &out->after };
 	struct module_strings *weak[3] = { &out->weak, NULL, NULL };
 
+	/* Most fields: exports, and what parameters are for. */
+	if (field->key[0] == 'e' || field->key[0] == 'p')
+		return 0;
 	for (unsigned i = 0; i < base_array_count(singles); i++) {
 		if (feature_field_is(field, singles[i].key)) {
 			if (!*singles[i].value)

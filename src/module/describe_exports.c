@@ -58,14 +58,17 @@ static int add(const struct elf_object *object, struct module_description *out,
 static int take_field(const struct elf_object *object, struct module_description *out,
 	const struct feature_field *field, struct umod_error *error)
 {
-	bool gpl = feature_field_is(field, "export_gpl") ||
-		   feature_field_is(field, "export_gpl_ns");
-	bool spaced = feature_field_is(field, "export_ns") ||
-		      feature_field_is(field, "export_gpl_ns");
 	char *value = out->words + (field->value - out->text);
-	struct module_export item = { .name = value, .gpl_only = gpl };
+	struct module_export item = { .name = value };
+	bool spaced = false;
 
-	if (!gpl && !spaced && !feature_field_is(field, "export"))
+	if (feature_field_is(field, "export_gpl_ns"))
+		item.gpl_only = spaced = true;
+	else if (feature_field_is(field, "export_gpl"))
+		item.gpl_only = true;
+	else if (feature_field_is(field, "export_ns"))
+		spaced = true;
+	else if (!feature_field_is(field, "export"))
 		return 0;
 	if (spaced) {
 		char *colon = strchr(value, ':');
@@ -217,8 +220,10 @@ int module_read_exports(const struct elf_object *object, struct module_descripti
 
 	if (out->kind == MODULE_KERNEL)
 		return read_tables(object, out, error);
-	while (result == 0 && feature_info_next(&out->fields, &cursor, &field))
-		result = take_field(object, out, &field, error);
+	while (result == 0 && feature_info_next(&out->fields, &cursor, &field)) {
+		if (field.key[0] == 'e')
+			result = take_field(object, out, &field, error);
+	}
 	if (result == 0)
 		result = check_defined(object, out, error);
 	return result || !out->export_count ? result : add_versions(object, out, error);

@@ -90,6 +90,26 @@ int module_describe(const struct elf_object *object, const char *path,
 	struct module_description *out, struct umod_error *error);
 void module_description_free(struct module_description *description);
 
+/*
+ * Where @place of the file that became @image lies in memory, from stage map on, of a
+ * relocatable object until link_object_free; aligned, and within one segment. NULL: there
+ * is none, or the file says that it lies where nothing does.
+ */
+struct link_image;
+void *module_place_find(const struct link_image *image, const struct module_place *place);
+/*
+ * The module's own struct in memory, once it is relocated: for init, exit and `module`,
+ * which is written before stage protect, lest a hostile file has it in relro.
+ * *@out is NULL where it has none. What the file said of it must stand there: -ELIBBAD.
+ */
+int module_this_find(const struct link_image *image,
+	const struct module_description *description, struct umod_this_module **out,
+	struct umod_error *error);
+/* Its parameters likewise: description->parameter_count of them, or NULL for none. */
+int module_parameters_find(const struct link_image *image,
+	const struct module_description *description, const struct umod_parameter **out,
+	struct umod_error *error);
+
 /* The export called @name, or NULL. */
 const struct module_export *module_description_export(
 	const struct module_description *description, const char *name);

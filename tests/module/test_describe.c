@@ -3,6 +3,7 @@
  * What modules say of themselves: compiled ones, as an object and as a shared object, and
  * ones made here section by section, damaged in every way; rules of names and licences.
  */
+#include "link/link.h"
 #include "module/module.h"
 #include "test.h"
 
@@ -368,6 +369,53 @@ TEST(fields)
 	CHECK_STR(d.exports[1].declaration, "int g(void)");
 	CHECK_STR(d.exports[1].space, "module:a,b*");
 	module_description_free(&d);
+}
+
+/* ---- places ---- */
+
+TEST(places)
+{
+	static struct umod_this_module memory[2];
+	struct elf_segment segments[] = {
+		{ .vaddr = 0x1000, .memory_bytes = sizeof(fine), .flags = PF_R },
+		{ .vaddr = 0x2000, .memory_bytes = sizeof(memory), .flags = PF_R | PF_W },
+		{ .vaddr = 0x3000, .memory_bytes = UINT64_MAX - 0x3000, .flags = PF_W },
+	};
+	struct link_image image = { .bias = (uintptr_t)memory - 0x2000,
+		.path = "made",
+		.view = { .segments = segments, .segment_count = 3 } };
+	struct module_description d = { 0 };
+	struct umod_this_module *this = memory;
+	const struct umod_parameter *items = (void *)memory;
+	struct umod_error error = { 0 };
+
+	CHECK_INT(module_this_find(&image, &d, &this, NULL), 0);
+	CHECK_INT(module_parameters_find(&image, &d, &items, NULL), 0);
+	CHECK(!this && !items);
+	memory[0] = memory[1] = fine;
+	d.this_module = (struct module_place){ 1, 0x2000, sizeof(fine) };
+	d.parameters = d.this_module;
+	CHECK_INT(module_this_find(&image, &d, &this, NULL), 0);
+	CHECK_INT(module_parameters_find(&image, &d, &items, NULL), 0);
+	CHECK(this == memory && (void *)items == memory);
+	d.this_module.address += sizeof(fine);
+	CHECK_INT(module_this_find(&image, &d, &this, NULL), 0);
+	CHECK(this == memory + 1);
+	memory[1].abi = 7;
+	CHECK_INT(module_this_find(&image, &d, &this, &error), -ELIBBAD);
+	CHECK(!this);
+	CHECK_STR(error.message, "its sections and segments disagree about where the "
+				 "module's struct is");
+	/* Past the end, before the start, in none, not writable, not readable. */
+	static const uint64_t wrong[] = { 0x2000 + sizeof(fine) + 8, 0x1ff8, 0x2f00,
+		0x1000, 0x3000, UINT64_MAX - 7, 0 };
+	for (unsigned i = 0; i < base_array_count(wrong); i++) {
+		d.this_module.address = d.parameters.address = wrong[i];
+		CHECK_INT(module_this_find(&image, &d, &this, NULL), -ELIBBAD);
+		if (wrong[i] != 0x1000) /* parameters may be read-only */
+			CHECK_INT(module_parameters_find(&image, &d, &items, NULL),
+				-ELIBBAD);
+	}
 }
 
 /* ---- rules ---- */

@@ -422,6 +422,39 @@ TEST(lines)
 	CHECK(p_bool && p_bint == 1);
 }
 
+/* ---- threads ---- */
+
+static void *set_and_get(void *data)
+{
+	struct module_parameters *p = data;
+	char text[64];
+
+	for (unsigned i = 0; i < 300; i++) {
+		snprintf(text, sizeof(text), "int=%u charp=t%u custom=%u array=1,2,3", i,
+			i % 7, i);
+		CHECK_INT(module_parameters_parse(p, text, NULL, NULL), 0);
+		CHECK(module_parameter_get(p, "charp", text, sizeof(text), NULL) == 2);
+		CHECK(text[0] == 't');
+		CHECK(module_parameter_get(p, "int", text, sizeof(text), NULL) > 0);
+		CHECK_INT(module_parameter_get(p, "array", text, sizeof(text), NULL), 5);
+		CHECK_STR(text, "1,2,3");
+	}
+	return NULL;
+}
+
+TEST(threads)
+{
+	struct module_parameters *p = begin();
+	pthread_t threads[4];
+
+	CHECK_INT(module_parameter_set(p, "charp", "t0", NULL, NULL), 0);
+	for (unsigned i = 0; i < base_array_count(threads); i++)
+		REQUIRE_INT(pthread_create(&threads[i], NULL, set_and_get, p), 0);
+	for (unsigned i = 0; i < base_array_count(threads); i++)
+		pthread_join(threads[i], NULL);
+	module_parameters_free(p);
+}
+
 /* ---- the array itself ---- */
 
 TEST(unsound)
