@@ -24,7 +24,7 @@ struct search {
 	uint64_t *
 		values; /* where exports lie, as debug information counts; 0: not known */
 	uint64_t steps, step_limit;
-	unsigned depth;
+	unsigned depth, functions; /* that are being searched for classes of their own */
 	bool is_c, split;
 };
 
@@ -104,6 +104,8 @@ static void consider(struct search *search, Dwarf_Die *die)
 
 	if (!name)
 		name = abi_whole_string(die, DW_AT_MIPS_linkage_name);
+	if (!name && search->functions)
+		return; /* a local variable */
 	if (!name)
 		name = abi_whole_string(die, DW_AT_name);
 	if (search->places.used)
@@ -125,6 +127,14 @@ static void consider(struct search *search, Dwarf_Die *die)
 	}
 }
 
+/* What C++ can have classes in, and those themselves. */
+static bool is_scope(int tag)
+{
+	return tag == DW_TAG_structure_type || tag == DW_TAG_class_type ||
+	       tag == DW_TAG_union_type || tag == DW_TAG_subprogram ||
+	       tag == DW_TAG_lexical_block;
+}
+
 static void search_children(struct search *search, Dwarf_Die *parent)
 {
 	Dwarf_Die child;
@@ -136,14 +146,14 @@ static void search_children(struct search *search, Dwarf_Die *parent)
 		int tag = abi_libdw.dwarf_tag(&child);
 		if (search->steps++ > search->step_limit)
 			break;
-		if (tag == DW_TAG_subprogram || tag == DW_TAG_variable ||
-			tag == DW_TAG_member)
+		bool function = tag == DW_TAG_subprogram;
+		if (function || tag == DW_TAG_variable || tag == DW_TAG_member)
 			consider(search, &child);
-		else if (tag == DW_TAG_namespace ||
-			 (!search->is_c && (tag == DW_TAG_structure_type ||
-						   tag == DW_TAG_class_type ||
-						   tag == DW_TAG_union_type)))
+		if (tag == DW_TAG_namespace || (!search->is_c && is_scope(tag))) {
+			search->functions += function;
 			search_children(search, &child);
+			search->functions -= function;
+		}
 	} while (abi_libdw.dwarf_siblingof(&child, &child) == 0);
 	search->depth--;
 }

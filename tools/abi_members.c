@@ -334,7 +334,7 @@ void abi_types_walk(struct abi_types *types, const unsigned *refs, unsigned coun
 	static unsigned *queue, capacity;
 	unsigned used = 0;
 
-	if (capacity < types->count + count) {
+	if (!queue || capacity < types->count + count) {
 		capacity = types->count + count;
 		queue = tool_realloc(queue, capacity, sizeof(*queue));
 	}

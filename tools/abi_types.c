@@ -321,10 +321,12 @@ static void dimension(Dwarf_Die *range, struct abi_text *text)
 		return;
 	}
 	abi_number(range, DW_AT_lower_bound, &lower);
-	if (abi_number(range, DW_AT_upper_bound, &value) && value - lower != UINT64_MAX)
-		abi_text_put(text, "[%llu]", (unsigned long long)(value - lower + 1));
-	else
-		abi_text_put(text, "[]");
+	if (abi_number(range, DW_AT_upper_bound, &value) && value - lower != UINT64_MAX) {
+		value = value - lower + 1;
+		abi_text_put(text, "[%llu]", (unsigned long long)value);
+		return;
+	}
+	abi_text_put(text, "[]");
 }
 
 static char *array_of(struct abi_types *types, Dwarf_Die *die, char *inner)

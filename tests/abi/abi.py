@@ -337,6 +337,11 @@ def test_cxx():
         for name, change in harmless:
             now = list(cxx(compiler, **change).values())
             tap.check(now == value, f'{compiler}: harmless: {name}', (now, value))
+    local = 'inline int g() { struct L { int v() { return 2; } }; int v = 1; return L().v(); }' \
+        'int h() { return g(); }'
+    for compiler in (GXX, CLANGXX):
+        now = crcs(compile(local, compiler=compiler, flags=('-g', '-c')))
+        tap.check(len(now) == 3 and all(now.values()), f'{compiler}: a local class', now)
     # A header of C that C++ uses too.
     function = 'int f(struct pod *p, bool b, void (*cb)(long long)) { return p->a; }'
     header = 'struct pod { int a; unsigned long b : 3; const char *c; };'
