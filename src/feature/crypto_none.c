@@ -5,7 +5,7 @@
 static int none(struct umod_error *error)
 {
 	return base_error(error, UMOD_STAGE_VERIFY, -ENOTSUP, NULL,
-		"umod was built without libcrypto");
+		"umod was built without libcrypto (package libssl3)");
 }
 
 int feature_crypto_verify(struct feature_certificate *certificate,

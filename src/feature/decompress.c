@@ -55,8 +55,9 @@ static ssize_t read_some(struct stream *s, void *buffer, size_t bytes)
 	return got < 0 ? -errno : got;
 }
 
-/* Gets more input when there is none; in_bytes stays 0 at the end of the file. */
-static int more_input(struct stream *s)
+/* Gets more input when there is none; in_bytes stays 0 at the end of the file. Unused
+ * where no back end is built. */
+__attribute__((unused)) static int more_input(struct stream *s)
 {
 	if (s->in_bytes || s->fd < 0)
 		return 0;
@@ -87,7 +88,8 @@ static int more_room(struct stream *s)
 		       : 0;
 }
 
-static int damaged(struct stream *s, const char *format, const char *why)
+__attribute__((unused)) static int damaged(
+	struct stream *s, const char *format, const char *why)
 {
 	struct umod_error *error = s->error;
 	return fail(-EBADMSG, s->name, "damaged %s file: %s", format, why);

@@ -148,6 +148,9 @@ static int find_shared(struct load *load, const char *name, struct umod_module *
 	if (!object && must && slash)
 		object = registry_host_by_name(slash + 1);
 	if (!object && must && !(load->flags & UMOD_LOAD_NOLOAD)) {
+		/* Nobody judges what ld.so loads: then not from where a module wants. */
+		if (slash && load_is_judged(load, NULL))
+			name = slash + 1;
 		int result = registry_host_load(name, &object, load->error);
 		if (result)
 			return result;

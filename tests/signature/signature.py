@@ -213,6 +213,16 @@ def keys(test):
                       test.keys / 'rsa.crt')
 
 
+def family(test):
+    """What is named like a member of the C library's family is no way round."""
+    path = test.folder / 'libnss_umod-test.so.2'
+    shutil.copy(test.body, path)
+    got = test.load(*test.strict(), path)
+    test.tap.check(got[0][0] == str(-errno.ENOENT) and 'ld.so cannot load it' in got[0][4],
+                   'a path that ld.so would load is not handed to it', got)
+    test.accepted(path, 'but for the policy off', '--off', signature='not checked')
+
+
 def needs(test):
     """A dependency that umod loads is judged too."""
     folder = test.folder / 'needs'
@@ -295,13 +305,39 @@ def cost(test):
                    counts)
 
 
+def off(test, features):
+    """What a build that leaves them out says."""
+    for how, feature, package in (('gz', 'unpack-gzip', 'zlib1g'), ('xz', 'unpack-xz', 'liblzma5'),
+                                  ('zst', 'unpack-zstd', 'libzstd1')):
+        if features[feature] == 'no':
+            path = test.write(f'packed.{how}', pack(test.body, how))
+            got = test.load('--off', path)
+            test.tap.check(got[0][:2] == [str(-errno.ENOTSUP), 'decompress'] and
+                           package in got[0][4], f'no {feature}: ENOTSUP, {package}', got)
+    if features['signatures'] == 'no':
+        signed = test.sign_by_openssl(test.body, 'rsa', 'signed.so')
+        test.refused(signed, 'no signatures, enforced', errno.ENOTSUP, 'libssl3', *test.strict())
+        test.refused(test.body, 'unsigned, enforced', errno.EKEYREJECTED, 'not signed',
+                     *test.strict())
+        test.accepted(signed, 'warn', '--warn', '--keyring', test.keys / 'rsa.crt',
+                      signature='not checked')
+        changed = test.write('changed.so', signed.read_bytes()[:-29] + b'\xff' + MAGIC)
+        test.refused(changed, 'a bad trailer all the same', errno.EBADMSG, '',
+                     '--warn', '--keyring', test.keys / 'rsa.crt')
+
+
 def main():
     umod, probe = sys.argv[1:]
     tap = Tap()
     os.umask(0o022)
     with tempfile.TemporaryDirectory(prefix='umod-signature-') as name:
         test = Test(tap, pathlib.Path(umod), pathlib.Path(probe), pathlib.Path(name))
-        for part in (signers, judged, keys, needs, bits, packed, cost):
+        features = dict(re.split(r'\s+', line, maxsplit=1) for line in
+                        run(umod, 'features').stdout.decode().splitlines() if ' ' in line)
+        if 'no' in (features['signatures'], *(v for k, v in features.items() if 'unpack' in k)):
+            off(test, features)
+            tap.done()
+        for part in (signers, judged, keys, family, needs, bits, packed, cost):
             part(test)
     tap.done()
 
