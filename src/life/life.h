@@ -28,11 +28,10 @@ struct life {
 	int (*init)(void);
 	void (*exit)(void);
 	uint64_t taints;
-	bool is_listed;         /* found by its name */
-	bool by_demand;         /* UMOD_INSERT_AUTOCLEAN */
-	bool was_passed;        /* by the pass of autoclean.c under way */
-	atomic_bool visited;    /* used since the last pass */
-	atomic_bool is_awaited; /* somebody waits for its last use to end */
+	bool is_listed;      /* found by its name */
+	bool by_demand;      /* UMOD_INSERT_AUTOCLEAN */
+	bool was_passed;     /* by the pass of autoclean.c under way */
+	atomic_bool visited; /* used since the last pass */
 };
 
 /* ---- names.c ---- */
@@ -67,6 +66,9 @@ const struct umod_host_export *life_host_export(
 /* ---- uses.c: as in umod/life.h ---- */
 bool life_try_get(struct umod_module *module);
 void life_put(struct umod_module *module);
+/* From here on life_put wakes who waits; no more after as many of the other. */
+void life_await_puts(void);
+void life_await_no_puts(void);
 struct umod_module *life_find(struct umod_namespace *space, const char *name);
 struct umod_module *life_of(struct umod_namespace *space, const void *address);
 

@@ -54,18 +54,20 @@ static int wait_for_last(struct umod_module *module, const char *name, int timeo
 	uint64_t until = timeout_ms < 0 ? UINT64_MAX
 					: base_now_ns() + (uint64_t)timeout_ms * 1000000;
 	struct umod_namespace *space = module->space;
-	while (true) {
-		atomic_store(&module->life->is_awaited, true);
+	int result = 1;
+	life_await_puts();
+	while (result == 1) {
 		if (take_last(module))
-			return 0;
-		if (registry_wait(until))
-			return in_use(module, error);
-		/* Another may have removed it. */
-		if (life_by_name(space, name) != module ||
-			module->state != UMOD_STATE_LIVE)
-			return base_error(error, UMOD_STAGE_UNLOAD, -ENOENT, name,
+			result = 0;
+		else if (registry_wait(until))
+			result = in_use(module, error);
+		else if (life_by_name(space, name) != module ||
+			 module->state != UMOD_STATE_LIVE)
+			result = base_error(error, UMOD_STAGE_UNLOAD, -ENOENT, name,
 				"has gone meanwhile");
 	}
+	life_await_no_puts();
+	return result;
 }
 
 void life_end(struct umod_module *module, bool runs_exit)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Whether a thread is inside a module: each is sent a signal, walks its own stack with
- * libgcc_s's unwinder, and tells the first address that lies in the module. A thread that
- * does not answer within a second, because it blocks all signals, cannot be cleared.
+ * libgcc_s's unwinder, and tells the first address that lies in the module. One that
+ * blocks the signal and sleeps in a system call has each word of its stack looked at
+ * instead, of which one may be left over from an earlier call. What can be asked in
+ * neither way cannot be cleared.
  */
 #include "life/life.h"
 
@@ -11,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 #include <unwind.h>
 
@@ -24,7 +27,7 @@ static struct {
 	backtrace *walk;
 	instruction *address_of;
 	uintptr_t start, end;
-	pid_t thread;              /* that is asked; 0: none */
+	_Atomic pid_t thread;      /* that is asked; 0: none */
 	_Atomic uintptr_t address; /* that it found, or 0 */
 	_Atomic uint32_t done;
 	bool is_pending; /* a signal to a thread that may still take it */
@@ -95,6 +98,89 @@ static enum asked ask(pid_t thread, int number)
 	return !question.done ? SILENT : question.address ? INSIDE : CLEAR;
 }
 
+/* ---- threads that block signals ---- */
+
+/* The text of /proc/self/task/THREAD/NAME. */
+static bool read_task(pid_t thread, const char *name, char *out, size_t bytes)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/self/task/%d/%s", thread, name);
+	BASE_AUTO_CLOSE int fd = base_sys_open(path);
+	int64_t got = fd < 0 ? -1 : base_sys_pread(fd, out, bytes - 1, 0);
+	out[got > 0 ? got : 0] = 0;
+	return got > 0;
+}
+
+static bool blocks(pid_t thread, int number)
+{
+	char text[4096];
+	const char *at = read_task(thread, "status", text, sizeof(text))
+				 ? strstr(text, "\nSigBlk:")
+				 : NULL;
+	return at && strtoull(at + 8, NULL, 16) >> (number - 1) & 1;
+}
+
+/* The end of the mapping that @address is in; 0: none. */
+static uintptr_t end_of_mapping(uintptr_t address)
+{
+	char line[512];
+	uintptr_t found = 0;
+	FILE *maps = fopen("/proc/self/maps", "re");
+	while (maps && !found && fgets(line, sizeof(line), maps)) {
+		char *rest;
+		uintptr_t start = strtoul(line, &rest, 16);
+		uintptr_t end = *rest == '-' ? strtoul(rest + 1, NULL, 16) : 0;
+		if (address >= start && address < end)
+			found = end;
+	}
+	if (maps)
+		fclose(maps);
+	return found;
+}
+
+/* The words of [at, end), read by the kernel: thread and stack may go meanwhile. */
+static enum asked scan(uintptr_t at, uintptr_t end)
+{
+	uintptr_t words[512];
+	while (at < end) {
+		size_t bytes = end - at < sizeof(words) ? end - at : sizeof(words);
+		struct iovec to = { words, bytes }, from = { (void *)at, bytes };
+		ssize_t got = process_vm_readv(getpid(), &to, 1, &from, 1, 0);
+		if (got <= 0)
+			return CLEAR; /* there is no stack any more */
+		for (size_t i = 0; i < (size_t)got / sizeof(*words); i++) {
+			question.address = words[i] - 1;
+			if (question.address >= question.start &&
+				question.address < question.end)
+				return INSIDE;
+		}
+		at += (size_t)got;
+	}
+	return CLEAR;
+}
+
+/* "NUMBER ARGUMENTS... STACK-POINTER PC", or "running". A thread that wakes meanwhile
+ * may slip through: the signal is the better way. */
+static enum asked look_at_stack(pid_t thread)
+{
+	char text[256];
+	if (!read_task(thread, "syscall", text, sizeof(text)))
+		return SILENT;
+	char *pc = strrchr(text, ' ');
+	if (!pc)
+		return SILENT;
+	*pc = 0;
+	char *pointer = strrchr(text, ' ');
+	uintptr_t at = pointer ? strtoul(pointer, NULL, 16) : 0;
+	uintptr_t end = at ? end_of_mapping(at) : 0;
+	question.address = strtoul(pc + 1, NULL, 16);
+	if (question.address >= question.start && question.address < question.end)
+		return INSIDE;
+	if (!end)
+		return SILENT;
+	return scan(base_align_up(at, sizeof(uintptr_t)), end);
+}
+
 static int find_unwinder(struct umod_error *error)
 {
 	static const char *const names[] = { "_Unwind_Backtrace", "_Unwind_GetIP" };
@@ -121,8 +207,7 @@ static int told(const struct umod_module *module, pid_t thread, enum asked what,
 		return 0;
 	if (what == SILENT)
 		return base_error(error, UMOD_STAGE_UNLOAD, -EWOULDBLOCK, module->path,
-			"thread %d does not say whether it is inside: it blocks signals",
-			thread);
+			"thread %d does not say whether it is inside it", thread);
 	const struct link_image *image = &module->image;
 	const Elf64_Sym *symbol =
 		link_address_symbol((struct link_image *)image, question.address);
@@ -143,7 +228,10 @@ static int ask_all(const struct umod_module *module, int number, DIR *tasks,
 	while (!result && (entry = readdir(tasks))) {
 		pid_t thread = (pid_t)strtol(entry->d_name, NULL, 10);
 		if (thread > 0 && thread != self)
-			result = told(module, thread, ask(thread, number), error);
+			result = told(module, thread,
+				blocks(thread, number) ? look_at_stack(thread)
+						       : ask(thread, number),
+				error);
 	}
 	return result;
 }

@@ -17,10 +17,23 @@ bool life_try_get(struct umod_module *module)
 	return true;
 }
 
+static _Atomic unsigned awaited; /* threads that wait for some module's last use */
+
+void life_await_puts(void)
+{
+	atomic_fetch_add(&awaited, 1);
+}
+
+void life_await_no_puts(void)
+{
+	atomic_fetch_sub(&awaited, 1);
+}
+
 void life_put(struct umod_module *module)
 {
+	/* From then on it may be gone: nothing of it is touched any more. */
 	atomic_fetch_sub(&module->references, 1);
-	if (!module->life || !atomic_load(&module->life->is_awaited))
+	if (!atomic_load(&awaited))
 		return;
 	registry_lock();
 	registry_wake();

@@ -85,8 +85,11 @@ int life_insert_file(const char *file)
 		.path = path_of(file, path) };
 	struct umod_error error = { 0 };
 	int result = umod_insert(host.space, &source, NULL, NULL, &error);
-	if (result)
+	if (result) {
+		pthread_mutex_lock(&host.lock);
 		host.error = error;
+		pthread_mutex_unlock(&host.lock);
+	}
 	return result;
 }
 
@@ -94,8 +97,11 @@ int life_remove_name(const char *name, unsigned flags)
 {
 	struct umod_error error = { 0 };
 	int result = umod_remove(host.space, name, flags, 5000, &error);
-	if (result)
+	if (result) {
+		pthread_mutex_lock(&host.lock);
 		host.error = error;
+		pthread_mutex_unlock(&host.lock);
+	}
 	return result;
 }
 

@@ -2,6 +2,8 @@
 /* Modules' lives with threads: two loads at once, waits, and calls under way. */
 #include "life_test.h"
 
+#include <signal.h>
+
 struct job {
 	const char *file;
 	int result;
@@ -136,6 +138,40 @@ TEST(call_under_way)
 	life_go_on();
 	pthread_join(thread, NULL);
 	CHECK_INT(life_remove_name("fat", UMOD_REMOVE_CHECK_STACKS), 0);
+	life_close();
+}
+
+static void *stay_silently(void *function)
+{
+	sigset_t all;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
+	return stay_inside(function);
+}
+
+/* Also where the thread blocks all signals, and its stack has to be looked at. */
+TEST(silent_call_under_way)
+{
+	pthread_t thread;
+	void *function = NULL;
+	life_begin();
+	CHECK_INT(life_insert_file("fat.o"), 0);
+	struct umod_module *module = umod_module_find(host.space, "fat");
+	REQUIRE(module);
+	CHECK_INT(umod_module_symbol(module, "fat_stay", NULL, &function, NULL), 0);
+	umod_module_put(module);
+	pthread_create(&thread, NULL, stay_silently, function);
+	life_wait_paused(1);
+	usleep(10000); /* it sleeps soon */
+	CHECK_INT(life_remove_name("fat", UMOD_REMOVE_CHECK_STACKS), -EWOULDBLOCK);
+	CHECK_HAS(host.error.message, "inside it");
+	life_go_on();
+	pthread_join(thread, NULL);
+	/* Threads of a sanitizer are silent too, and may have such a word left over. */
+	int result = life_remove_name("fat", UMOD_REMOVE_CHECK_STACKS);
+	if (result == -EWOULDBLOCK)
+		result = life_remove_name("fat", 0);
+	CHECK_INT(result, 0);
 	life_close();
 }
 
