@@ -194,6 +194,15 @@ static int end_guards(struct load *load)
 	return result;
 }
 
+/* Known while the guards are held: zeros stand for what was read of a file. */
+static bool was_cut(const struct load *load)
+{
+	for (unsigned i = 0; i < load->count; i++)
+		if (load->items[i]->guarded && load->items[i]->guard.hit)
+			return true;
+	return false;
+}
+
 /* Needs: every item mapped. Relocates all, dependencies first. */
 static int do_bind(struct load *load)
 {
@@ -218,7 +227,8 @@ static int do_bind(struct load *load)
 		if (!load->has_deferred)
 			load->order[i]->image.bound = true;
 	}
-	if (!result && load->has_deferred)
+	/* Resolvers run: not those of a file that was cut short. */
+	if (!result && load->has_deferred && !was_cut(load))
 		result = bind_ifuncs(load);
 	int guarded = end_guards(load);
 	for (unsigned i = 0; !result && !guarded && i < load->count; i++)

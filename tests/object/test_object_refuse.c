@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <time.h>
 
 static const struct refusal {
 	const char *name, *stage;
@@ -89,4 +91,117 @@ TEST(defined_twice)
 	const char *path = object_path("twice.o");
 	REQUIRE(access(path, R_OK) == 0);
 	object_refused(path, "map", -ELIBBAD, texts);
+}
+
+/* ---- files that change while they are read ---- */
+
+struct changed {
+	int fd;
+	const char *bytes;
+	size_t count;
+	unsigned seed, delay_ns;
+	bool cut;
+	atomic_bool ready, go, done;
+};
+
+static unsigned chance(unsigned *seed)
+{
+	return (unsigned)rand_r(seed);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void *change(void *data)
+{
+	struct changed *c = data;
+	atomic_store(&c->ready, true);
+	while (!atomic_load(&c->go))
+		;
+	uint64_t start = now_ns();
+	while (now_ns() - start < c->delay_ns)
+		;
+	if (c->cut && ftruncate(c->fd, (off_t)(chance(&c->seed) % c->count)))
+		FAIL("ftruncate");
+	while (!c->cut && !atomic_load(&c->done)) {
+		/* Words, so that addresses and sizes turn wild; then as it was. */
+		for (unsigned i = 0; i < 16; i++) {
+			uint64_t word =
+				chance(&c->seed) % 3 ? chance(&c->seed) % 64 : ~0ull;
+			size_t at = chance(&c->seed) % (c->count - 8) & ~7ul;
+			/* Headers of sections lie at the end. */
+			if (i % 2)
+				at = c->count - 8 - (chance(&c->seed) % 4096 & ~7u);
+			if (pwrite(c->fd, &word, sizeof(word), (off_t)at) != 8)
+				FAIL("pwrite");
+		}
+		if (pwrite(c->fd, c->bytes, c->count, 0) != (ssize_t)c->count)
+			FAIL("pwrite");
+	}
+	return NULL;
+}
+
+static int load_changed(const char *path, struct changed *changed)
+{
+	struct umod_load_options options = UMOD_LOAD_OPTIONS_INIT;
+	struct umod_error error = { 0 };
+	struct umod_module *module = NULL;
+	pthread_t thread;
+	options.flags = UMOD_LOAD_NO_INIT | UMOD_LOAD_PRIVATE;
+	atomic_store(&changed->done, false);
+	if (pthread_create(&thread, NULL, change, changed))
+		return -EAGAIN;
+	while (!atomic_load(&changed->ready))
+		;
+	atomic_store(&changed->go, true);
+	int result = umod_load(object_space(), path, &options, &module, &error);
+	atomic_store(&changed->done, true);
+	pthread_join(thread, NULL);
+	CHECK((result == 0) == (module != NULL));
+	CHECK(result == 0 || (error.message[0] && error.stage != UMOD_STAGE_NONE));
+	umod_module_unref(module, NULL);
+	return result;
+}
+
+static void change_while_read(const char *name, bool cut, unsigned rounds)
+{
+	static char bytes[1 << 20];
+	char path[] = "/tmp/umod-object-XXXXXX.o";
+	int from = open(object_path(name), O_RDONLY | O_CLOEXEC);
+	int fd = mkostemps(path, 2, O_CLOEXEC);
+	unsigned loaded = 0;
+	REQUIRE(from >= 0 && fd >= 0);
+	ssize_t count = read(from, bytes, sizeof(bytes));
+	close(from);
+	REQUIRE(count > 65536);
+	object_arenas = false; /* the file is mapped, not read */
+	for (unsigned i = 0; i < rounds; i++) {
+		struct changed changed = { .fd = fd,
+			.bytes = bytes,
+			.count = (size_t)count,
+			.seed = i,
+			.cut = cut,
+			.delay_ns = i % 64 * 4000 };
+		REQUIRE(pwrite(fd, bytes, (size_t)count, 0) == count);
+		loaded += load_changed(path, &changed) == 0;
+	}
+	printf("# %u of %u loaded\n", loaded, rounds);
+	close(fd);
+	unlink(path);
+}
+
+TEST(cut_while_it_is_read)
+{
+	change_while_read("whole.o", true, 500);
+}
+
+/* What was checked may be another thing when it is used: an error, never a crash. */
+TEST(changed_while_it_is_read)
+{
+	/* Without indirect functions, whose resolvers would run changed. */
+	change_while_read("cxx-partial.o", false, 1000);
 }
