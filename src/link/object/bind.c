@@ -163,6 +163,8 @@ static int own_atexit(void (*function)(void))
 
 void *object_own_answer(const char *name)
 {
+	if (!name)
+		return NULL;
 	if (strcmp(name, "__tls_get_addr") == 0)
 		return (void *)link_tls_get_addr;
 	return strcmp(name, "atexit") == 0 ? (void *)own_atexit : NULL;
@@ -198,10 +200,14 @@ static int set_unique(struct link_binder *b, uint32_t index)
 	const char *name = name_of(b->image->object, index);
 	struct elf_reference reference;
 	struct link_definition d;
-	link_reference(&reference, name, NULL);
-	if (!options->unique || !link_image_find(b->image, &reference, &d))
+	if (!name || !options->unique)
 		return 0;
-	int result = options->unique(&d, name, options->data);
+	link_reference(&reference, name, NULL);
+	if (!link_image_find(b->image, &reference, &d))
+		return 0;
+	/* By the name in the view: the file's may change. */
+	int result = options->unique(
+		&d, elf_view_string(&b->image->view, d.symbol->st_name), options->data);
 	if (!result && d.image != b->image && options->depend)
 		result = options->depend(b->image, d.image, options->data);
 	if (result)
