@@ -56,6 +56,8 @@ static int compare_exports(const void *a, const void *b)
 /* By name: what a compiler or linker did to their order is no matter. */
 static void sort_table(struct abi_table *table)
 {
+	if (table->count == 0)
+		return;
 	qsort(table->exports, table->count, sizeof(*table->exports), compare_exports);
 	base_map_free(&table->map);
 	for (unsigned i = 0; i < table->count; i++) {

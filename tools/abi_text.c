@@ -17,7 +17,8 @@ void abi_text_add(struct abi_text *text, const char *s, size_t count)
 		text->bytes = tool_realloc(text->bytes, capacity, 1);
 		text->capacity = capacity;
 	}
-	memcpy(text->bytes + text->count, s, count);
+	if (count)
+		memcpy(text->bytes + text->count, s, count);
 	text->count += count;
 	text->bytes[text->count] = '\0';
 }
