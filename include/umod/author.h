@@ -323,6 +323,9 @@ struct umod_parameter_array {
  * licence alone. _NS: to those that import the namespace @space, a string. _FOR: to those
  * named in @modules alone, "a,b*", where * stands for any ending.
  *
+ * A program may say the same of what it has for its modules; it is then linked with
+ * -rdynamic.
+ *
  * In a shared object compiled with -fvisibility=hidden by clang, that must stand above
  * the symbol's definition, below a declaration; gcc takes it anywhere.
  */

@@ -86,6 +86,33 @@ TEST(compiled)
 	check_everything(FIXTURES "/everything.so");
 }
 
+/* A program exports to its modules by the same macros. */
+TEST(host_programs)
+{
+	static const char *const paths[] = { FIXTURES "/host-pie",
+		FIXTURES "/host-fixed" };
+
+	for (unsigned i = 0; i < base_array_count(paths); i++) {
+		struct elf_bytes file = read_file(paths[i]);
+		struct elf_object object;
+		struct module_description d;
+		REQUIRE_INT(elf_object_open_any(&object, paths[i], &file, NULL), 0);
+		CHECK_INT(object.type, i ? ET_EXEC : ET_DYN);
+		CHECK_INT(module_describe(&object, paths[i], &d, NULL), 0);
+		CHECK_INT(d.kind, MODULE_UMOD);
+		CHECK_INT(d.export_count, 2);
+		CHECK(module_description_export(&d, "host_answer") != NULL);
+		const struct module_export *e =
+			module_description_export(&d, "host_variable");
+		REQUIRE(e != NULL);
+		CHECK(e->gpl_only);
+		CHECK_STR(e->space, "HOST");
+		module_description_free(&d);
+		feature_buffer_free(&(struct feature_buffer){
+			.bytes = (uint8_t *)file.bytes, file.count });
+	}
+}
+
 TEST(no_memory)
 {
 	struct elf_bytes file = read_file(FIXTURES "/everything.o");
