@@ -14,7 +14,9 @@ import subprocess
 import sys
 import tempfile
 
-GOT = {9, 41, 42}  # GOTPCREL, GOTPCRELX, REX_GOTPCRELX
+# Types that depend on where the GOT is -> bytes: GOTPCREL and its relaxed kinds, GOTPC32,
+# GOTOFF64, GOT64, GOTPCREL64, GOTPC64, PLTOFF64.
+GOT = {9: 4, 41: 4, 42: 4, 26: 4, 25: 8, 27: 8, 28: 8, 29: 8, 31: 8}
 
 
 def run(*argv):
@@ -46,7 +48,8 @@ class Elf:
                 continue
             for offset, info, _ in struct.iter_unpack('<QQq', self.bytes(index)):
                 if info & 0xffffffff in GOT:
-                    yield from range(max(0, offset - 3), offset + 4)
+                    yield from range(max(0, offset - 3),
+                                     offset + GOT[info & 0xffffffff])
 
 
 def link_by_ld(folder, path, names, sections):

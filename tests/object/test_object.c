@@ -10,7 +10,7 @@
 
 #define MODELS(c)                                                             \
 	c "-pic", c "-pie", c "-nopic", c "-large", c "-kernel", c "-common", \
-		c "-sections", c "-o0"
+		c "-sections", c "-o0", c "-medium", c "-noplt"
 static const char *const models[] = { MODELS("gcc"), MODELS("clang"), "partial", NULL };
 
 static void call_basic(struct umod_module *module)

@@ -84,6 +84,12 @@ TEST(cut_short)
 	CHECK(refused > 10);
 }
 
+TEST(without_code)
+{
+	static const char *const texts[] = { "-flto", "-ffat-lto-objects", NULL };
+	object_refused(object_path("slim.o"), "validate", -ENOTSUP, texts);
+}
+
 /* One name, two definitions. */
 TEST(defined_twice)
 {

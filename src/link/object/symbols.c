@@ -19,6 +19,9 @@ static int add_common(struct link_object *object, struct object_symbol *symbol,
 	const Elf64_Sym *from, const char *name, struct umod_error *error)
 {
 	struct object_section *common = &object->sections[0];
+	if (strcmp(name, "__gnu_lto_slim") == 0)
+		return fail(-ENOTSUP, "holds no code, but what -flto puts in its place; "
+				      "compile without it, or with -ffat-lto-objects");
 	uint64_t align = from->st_value ? from->st_value : 1;
 	if (align & (align - 1) || align > BASE_PAGE_BYTES)
 		return fail(
