@@ -117,6 +117,25 @@ struct umod_host_export {
 int umod_export(struct umod_namespace *space, const struct umod_host_export *item,
 	struct umod_error *error);
 
+/* ---- parameters ---- */
+
+/*
+ * Parameters of @module, of which the caller has a use. The value as text, as
+ * /sys/module/NAME/parameters has it but for the newline, to @out of @bytes, cut if need
+ * be; 4096 are enough. Returns the length of the whole; -ENOENT: there is none; -EACCES:
+ * it may not be read; or what the module's callback returned. Since 0.1.
+ */
+int umod_parameter_get(struct umod_module *module, const char *name, char *out,
+	size_t bytes, struct umod_error *error);
+/*
+ * Sets it. 0; -ENOENT; -EACCES: it may not be written while the module lives; -EINVAL or
+ * -ERANGE, with what is expected; or what the module's callback returned. Since 0.1.
+ */
+int umod_parameter_set(struct umod_module *module, const char *name, const char *value,
+	struct umod_error *error);
+/* The name of the @index-th, borrowed; NULL past the last. Since 0.1. */
+const char *umod_parameter_name(struct umod_module *module, unsigned index);
+
 /* ---- listeners ---- */
 
 enum umod_event {

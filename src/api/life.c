@@ -73,6 +73,44 @@ UMOD_EXPORT int umod_export(struct umod_namespace *space,
 	return result ? result : life_export(space, &own, error);
 }
 
+static struct module_parameters *parameters_of(struct umod_module *module)
+{
+	return module->life ? module->life->parameters : NULL;
+}
+
+static int no_parameter(
+	const struct umod_module *module, const char *name, struct umod_error *error)
+{
+	return base_error(error, UMOD_STAGE_PARAMETERS, -ENOENT, module->image.name,
+		"has no parameter %s", name);
+}
+
+UMOD_EXPORT int umod_parameter_get(struct umod_module *module, const char *name,
+	char *out, size_t bytes, struct umod_error *error)
+{
+	umod_error_clear(error);
+	struct module_parameters *parameters = parameters_of(module);
+	return parameters ? module_parameter_get(parameters, name, out, bytes, error)
+			  : no_parameter(module, name, error);
+}
+
+UMOD_EXPORT int umod_parameter_set(struct umod_module *module, const char *name,
+	const char *value, struct umod_error *error)
+{
+	umod_error_clear(error);
+	struct module_parameters *parameters = parameters_of(module);
+	return parameters ? module_parameter_set(parameters, name, value, NULL, error)
+			  : no_parameter(module, name, error);
+}
+
+UMOD_EXPORT const char *umod_parameter_name(struct umod_module *module, unsigned index)
+{
+	const struct umod_parameter *parameter =
+		parameters_of(module) ? module_parameter_at(parameters_of(module), index)
+				      : NULL;
+	return parameter ? parameter->name : NULL;
+}
+
 UMOD_EXPORT int umod_listener_add(struct umod_namespace *space,
 	int (*call)(struct umod_module *module, enum umod_event event, void *data),
 	void *data, struct umod_listener **out)

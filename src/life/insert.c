@@ -153,30 +153,7 @@ static bool lend(struct load *load, const struct elf_reference *reference,
 	return item != NULL;
 }
 
-/* ---- coming: its entry points and parameters ---- */
-
-/* Where a section of it lies; NULL: nowhere, or not as a whole. */
-static void *place_of(const struct umod_module *module, const struct module_place *place)
-{
-	const struct link_image *image = &module->image;
-	uint64_t bytes;
-	void *at;
-	if (!place->section)
-		return NULL;
-	if (image->view.type == ET_REL) {
-		at = link_object_address(image, place->section, &bytes);
-		return at && bytes >= place->bytes ? at : NULL;
-	}
-	return elf_view_in_memory(&image->view, place->address, place->bytes, NULL)
-		       ? (void *)(image->bias + place->address)
-		       : NULL;
-}
-
-static bool is_code(const struct umod_module *module, const void *address)
-{
-	return !address || elf_view_is_code(&module->image.view,
-				   (uintptr_t)address - module->image.bias);
-}
+/* ---- bound: its entry points and parameters ---- */
 
 /* The old names, where it has no structure that says. */
 static void *old_entry(const struct umod_module *module, const char *name)
@@ -191,11 +168,20 @@ static void *old_entry(const struct umod_module *module, const char *name)
 		       : NULL;
 }
 
+static bool is_code(const struct umod_module *module, const void *address)
+{
+	return !address || elf_view_is_code(&module->image.view,
+				   (uintptr_t)address - module->image.bias);
+}
+
 static int find_entries(struct load *load, struct umod_module *module)
 {
 	struct life *life = module->life;
-	struct umod_this_module *own = place_of(module, &life->about.this_module);
+	struct umod_this_module *own;
 	void *init = NULL, *exit = NULL;
+	int result = module_this_find(&module->image, &life->about, &own, load->error);
+	if (result)
+		return result;
 	if (own) {
 		memcpy(&init, &own->init, sizeof(init));
 		memcpy(&exit, &own->exit, sizeof(exit));
@@ -206,21 +192,68 @@ static int find_entries(struct load *load, struct umod_module *module)
 	if (!exit)
 		exit = old_entry(module, "cleanup_module");
 	if (!is_code(module, init) || !is_code(module, exit))
-		return fail(load, UMOD_STAGE_PARAMETERS, -ENOEXEC, life->name,
+		return fail(load, UMOD_STAGE_BIND, -ENOEXEC, life->name,
 			"its init or exit is no code of it");
 	memcpy(&life->init, &init, sizeof(init));
 	memcpy(&life->exit, &exit, sizeof(exit));
 	return 0;
 }
 
+static int bound(struct load *load)
+{
+	struct life *life = load->root->life;
+	const struct umod_parameter *items;
+	int result = find_entries(load, load->root);
+	if (!result)
+		result = module_parameters_find(
+			&load->root->image, &life->about, &items, load->error);
+	if (!result && items)
+		result = module_parameters_new(life->name, items,
+			life->about.parameter_count, &life->parameters, load->error);
+	return result;
+}
+
+/* ---- coming: listeners, then what it was given ---- */
+
+static void tell_parameter(enum module_parameter_event event, const char *name,
+	const char *value, void *data)
+{
+	struct umod_module *module = data;
+	if (event == MODULE_PARAMETER_UNKNOWN)
+		base_trace(BASE_TRACE_INIT, "%s: unknown parameter '%s' ignored",
+			module->life->name, name);
+	else if (event == MODULE_PARAMETER_IGNORED)
+		base_trace(BASE_TRACE_INIT, "%s: '%s' behind '--' ignored",
+			module->life->name, value);
+	else
+		life_taint(module, LIFE_TAINT_USER);
+}
+
+static int set_parameters(struct load *load)
+{
+	struct umod_module *module = load->root;
+	const struct life_try *try = load->data;
+	const struct module_parameter_listener listener = { tell_parameter, module };
+	if (!module->life->parameters || !try->options->parameters)
+		return 0;
+	bool went = life_let_go(); /* callbacks are the module's */
+	int result = module_parameters_parse(module->life->parameters,
+		try->options->parameters, &listener, load->error);
+	life_take_back(went);
+	return result;
+}
+
 static int coming(struct load *load)
 {
 	struct umod_module *module = load->root;
-	int result = find_entries(load, module);
 	module->state = UMOD_STATE_COMING;
 	module->image.name = module->life->name;
-	if (!result)
-		result = life_ask(module, load->error);
+	int result = life_ask(module, load->error);
+	if (result)
+		return result;
+	result = set_parameters(load);
+	if (result)
+		life_tell(module, UMOD_EVENT_GOING);
 	return result;
 }
 
@@ -264,7 +297,8 @@ static int make_live(
 	return 0;
 }
 
-static const struct load_convention convention = { admit, lend, life_imports, coming };
+static const struct load_convention convention = { admit, lend, life_imports, bound,
+	coming };
 
 /* ---- the whole ---- */
 

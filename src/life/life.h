@@ -25,6 +25,7 @@ struct life {
 	struct umod_module *module;
 	char name[LIFE_NAME_BYTES]; /* folded: '_' for '-' */
 	struct module_description about;
+	struct module_parameters *parameters; /* or NULL */
 	int (*init)(void);
 	void (*exit)(void);
 	uint64_t taints;
@@ -160,6 +161,7 @@ enum life_taint { /* bits, as the kernel numbers them */
 	LIFE_TAINT_PROPRIETARY = 0,
 	LIFE_TAINT_FORCED_MODULE = 1,
 	LIFE_TAINT_FORCED_RMMOD = 3,
+	LIFE_TAINT_USER = 6, /* a parameter was set that taints */
 	LIFE_TAINT_OUT_OF_TREE = 12,
 	LIFE_TAINT_UNSIGNED = 13,
 };

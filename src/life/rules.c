@@ -154,8 +154,11 @@ int life_export(struct umod_namespace *space, const struct umod_host_export *ite
 static void end_module(struct umod_module *module)
 {
 	life_unlist(module);
+	module_parameters_free(module->life->parameters);
 	module_description_free(&module->life->about);
 	base_free(module->life);
+	module->life = NULL;
+	module->image.name = module->path;
 }
 
 static void free_values(struct base_map *map, void (*free_value)(void *value))

@@ -56,6 +56,8 @@ struct load_convention {
 	bool (*lend)(struct load *load, const struct elf_reference *reference,
 		struct link_definition *definition);
 	int (*imports)(struct load *load);
+	/* Before protect: relocated, and all of it writable but text. */
+	int (*bound)(struct load *load);
 	/* At the end of publish, before a line of it runs. */
 	int (*coming)(struct load *load);
 };

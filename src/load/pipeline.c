@@ -239,7 +239,7 @@ static int do_bind(struct load *load)
 
 static int do_protect(struct load *load)
 {
-	int result = 0;
+	int result = load->convention ? load->convention->bound(load) : 0;
 	for (unsigned i = 0; !result && i < load->count; i++) {
 		link_relocate_dynamic(&load->order[i]->image);
 		result = link_protect(&load->order[i]->image, load->error);

@@ -167,6 +167,8 @@ void registry_module_free(struct umod_module *module)
 	drop_uniques(module);
 	if (!module->host)
 		link_unpublish(image);
+	if (module->life) /* while its code is there */
+		heirs->module(module);
 	while (module->names) {
 		struct registry_name *name = module->names;
 		module->names = name->next;
@@ -192,8 +194,6 @@ void registry_module_free(struct umod_module *module)
 	base_free(module->absolute);
 	base_free(module->signer);
 	base_free(module->path);
-	if (module->life)
-		heirs->module(module);
 	if (image->lazy && module->state == UMOD_STATE_GOING)
 		space->lazy_count--;
 	bool holds = entered && !module->host;

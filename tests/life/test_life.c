@@ -217,6 +217,49 @@ TEST(another_name)
 	life_close();
 }
 
+/* ---- parameters ---- */
+
+static void with_parameters(const char *file)
+{
+	char path[4096], text[64];
+	struct umod_source source = { .size_bytes = sizeof(source),
+		.path = path_of(file, path) };
+	struct umod_insert_options options = UMOD_INSERT_OPTIONS_INIT;
+	struct umod_module *module = NULL;
+	int (*get_level)(void) = NULL;
+	life_begin();
+	options.parameters = "level=many";
+	CHECK_INT(umod_insert(host.space, &source, &options, NULL, &host.error), -EINVAL);
+	CHECK_HAS(host.error.message, "level");
+	CHECK_STR(life_notes(), "");
+	options.parameters = "level=7 word=\"two words\" nosuch=1 numbers=1,2,3 -- rest";
+	CHECK_INT(umod_insert(host.space, &source, &options, &module, &host.error), 0);
+	REQUIRE(module);
+	CHECK_INT(
+		umod_module_symbol(module, "get_level", NULL, (void **)&get_level, NULL),
+		0);
+	CHECK_INT(get_level(), 7);
+	CHECK_INT(umod_parameter_get(module, "word", text, sizeof(text), NULL), 9);
+	CHECK_STR(text, "two words");
+	CHECK_INT(umod_parameter_get(module, "numbers", text, sizeof(text), NULL), 5);
+	CHECK_STR(text, "1,2,3");
+	CHECK_INT(umod_parameter_set(module, "level", "-8", &host.error), 0);
+	CHECK_INT(get_level(), -8);
+	CHECK_INT(umod_parameter_set(module, "word", "x", &host.error), -EACCES);
+	CHECK_INT(umod_parameter_set(module, "nosuch", "x", &host.error), -ENOENT);
+	CHECK(umod_parameter_name(module, 2) != NULL);
+	CHECK(!umod_parameter_name(module, 3));
+	umod_module_put(module);
+	CHECK_INT(life_remove_name("tuned", 0), 0);
+	life_close();
+}
+
+TEST(parameters)
+{
+	with_parameters("tuned.o");
+	with_parameters("tuned.so");
+}
+
 /* ---- exports ---- */
 
 TEST(exports)
