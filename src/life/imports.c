@@ -5,11 +5,76 @@
  */
 #include "life/life.h"
 
+/* ---- versions ---- */
+
+/* The strings are the file's, which goes before the module. */
+static int copy_text(struct life *life)
+{
+	size_t bytes = 0;
+	for (unsigned i = 0; i < life->wanted.count; i++) {
+		const struct module_version *item = &life->wanted.items[i];
+		bytes += item->name_bytes;
+		bytes += item->declaration ? strlen(item->declaration) + 1 : 0;
+	}
+	char *at = life->wanted_text = base_alloc(bytes + 1);
+	for (unsigned i = 0; at && i < life->wanted.count; i++) {
+		struct module_version *item = &life->wanted.items[i];
+		memcpy(at, item->name, item->name_bytes);
+		item->name = at;
+		at += item->name_bytes;
+		if (!item->declaration)
+			continue;
+		size_t length = strlen(item->declaration) + 1;
+		memcpy(at, item->declaration, length);
+		item->declaration = at;
+		at += length;
+	}
+	return at ? 0 : -ENOMEM;
+}
+
+int life_read_versions(
+	struct life *life, const struct elf_object *object, struct umod_error *error)
+{
+	int result = module_imports_versions(object, &life->wanted, error);
+	if (!result && life->wanted.count && copy_text(life))
+		result = base_error(error, UMOD_STAGE_DESCRIBE, -ENOMEM, object->name,
+			"no memory for the versions of its imports");
+	return result;
+}
+
+void life_free_versions(struct life *life)
+{
+	module_versions_free(&life->wanted);
+	base_free(life->wanted_text);
+}
+
+/* ---- rules ---- */
+
 struct checking {
 	struct load *load;
 	struct umod_module *module;
 	const struct module_description *about;
 };
+
+static int check_version(const struct checking *check, const char *name, bool has_crc,
+	uint32_t crc, const char *declaration, const char *provider)
+{
+	const struct life_try *try = check->load->data;
+	const struct life *life = check->module->life;
+	const struct module_version offered = { .name = name,
+		.name_bytes = (uint32_t)strlen(name),
+		.crc = crc,
+		.declaration = declaration };
+	enum module_version_answer answer;
+	int result = module_version_check(life->name,
+		module_versions_find(&life->wanted, name), provider,
+		has_crc ? &offered : NULL,
+		try->options->flags & UMOD_INSERT_IGNORE_MODVERSIONS, &answer,
+		check->load->error);
+	if (!result && answer == MODULE_VERSION_IGNORED)
+		life_taint(check->module, LIFE_TAINT_FORCED_MODULE);
+	return result;
+}
 
 static int check_rule(const struct checking *check, const char *name, const char *space,
 	bool gpl_only, const char *provider)
@@ -51,9 +116,14 @@ static int check_provider(const struct checking *check,
 			reference->name, provider->life->name);
 	const struct module_export *rule =
 		module_description_export(&provider->life->about, reference->name);
-	return rule ? check_rule(check, reference->name, rule->space, rule->gpl_only,
-			      provider->life->name)
-		    : 0;
+	if (!rule)
+		return 0;
+	const char *name = provider->life->name;
+	int result =
+		check_rule(check, reference->name, rule->space, rule->gpl_only, name);
+	return result ? result
+		      : check_version(check, reference->name, rule->has_crc, rule->crc,
+				rule->declaration, name);
 }
 
 static int check_import(const struct checking *check, const char *name, bool weak)
@@ -69,9 +139,13 @@ static int check_import(const struct checking *check, const char *name, bool wea
 					 check, &reference, definition.image->owner)
 			       : 0;
 	const struct umod_host_export *item = life_host_export(load->space, &reference);
-	if (item)
-		return check_rule(
+	if (item) {
+		int result = check_rule(
 			check, name, item->export_space, item->gpl_only, "the host");
+		return result ? result
+			      : check_version(check, name, item->has_crc, item->crc,
+					item->declaration, "the host");
+	}
 	if (weak || load_finds_elsewhere(load, &reference))
 		return 0;
 	struct life_try *try = load->data;

@@ -20,15 +20,17 @@ static int fail(const struct load *load, enum umod_stage stage, int code,
 	return base_error(load->error, stage, code, subject, "%s", why);
 }
 
-static int describe(
-	struct load *load, struct load_item *item, struct module_description *about)
+static int describe(struct load *load, struct load_item *item, struct life *life)
 {
+	struct module_description *about = &life->about;
 	const char *name = item->module->path;
 	struct elf_bytes bytes = { .bytes = item->bytes, .count = item->file_bytes };
 	struct elf_object object;
 	int result = elf_object_open_any(&object, name, &bytes, load->error);
 	if (!result)
 		result = module_describe(&object, name, about, load->error);
+	if (!result)
+		result = life_read_versions(life, &object, load->error);
 	if (result)
 		return result;
 	if (about->kind == MODULE_PLAIN && !about->license)
@@ -75,6 +77,22 @@ static int check_duplicate(
 		"another module of this name is coming or going");
 }
 
+/* What it was built for. An object that says no more than its licence is not checked. */
+static int check_vermagic(struct load *load, struct umod_module *module)
+{
+	const struct life_try *try = load->data;
+	const struct life *life = module->life;
+	enum module_version_answer answer;
+	if (life->about.kind == MODULE_PLAIN)
+		return 0;
+	int result = module_vermagic_check(life->name, life->about.vermagic,
+		UMOD_VERMAGIC, life->wanted.count > 0,
+		try->options->flags & UMOD_INSERT_IGNORE_VERMAGIC, &answer, load->error);
+	if (!result && answer == MODULE_VERSION_IGNORED)
+		life_taint(module, LIFE_TAINT_FORCED_MODULE);
+	return result;
+}
+
 /* What it says it needs is asked for before, where somebody knows it. */
 static int check_depends(struct load *load, const struct life *life)
 {
@@ -112,11 +130,13 @@ static int admit(struct load *load, struct load_item *item)
 	module->life = life; /* from here on it goes with the module */
 	life->module = module;
 	life->by_demand = try->options->flags & UMOD_INSERT_AUTOCLEAN;
-	result = describe(load, item, &life->about);
+	result = describe(load, item, life);
 	if (!result)
 		result = take_name(load, life);
 	if (!result)
 		result = life_may_come(load->space, life->name, load->error);
+	if (!result)
+		result = check_vermagic(load, module);
 	if (!result && life->about.livepatch)
 		result = fail(load, UMOD_STAGE_ADMIT, -ENOTSUP, life->name,
 			"is a live patch, which umod does not apply yet");

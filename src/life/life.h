@@ -13,6 +13,7 @@
 
 #include "load/load.h"
 #include "module/module.h"
+#include "module/version.h"
 
 #include <umod/life.h>
 
@@ -26,6 +27,8 @@ struct life {
 	char name[LIFE_NAME_BYTES]; /* folded: '_' for '-' */
 	struct module_description about;
 	struct module_parameters *parameters; /* or NULL */
+	struct module_versions wanted;        /* of what it imports; */
+	char *wanted_text;                    /* their names point into this */
 	int (*init)(void);
 	void (*exit)(void);
 	uint64_t taints;
@@ -99,6 +102,10 @@ struct life_try {
 };
 
 /* ---- imports.c ---- */
+/* Reads which versions of its imports a module was built against; a copy is kept. */
+int life_read_versions(
+	struct life *life, const struct elf_object *object, struct umod_error *error);
+void life_free_versions(struct life *life);
 /* Whether @load's root may use what it imports: licence, namespaces, states. */
 int life_imports(struct load *load);
 

@@ -142,6 +142,39 @@ def on_demand(program):
     same(program.until('exit old'), ['exit old'], 'on its second pass')
 
 
+def versions(program, folder):
+    names = {name: folder / f'{name}.o' for name in ('fat', 'fat-long', 'vfat')}
+    for name, path in names.items():
+        shutil.copy(FIXTURES / f'{name}.o', path)
+    done = [subprocess.run([UMOD, 'abi', '--write', *more, names[name]], text=True,
+                           capture_output=True, check=False)
+            for name, more in (('fat', []), ('fat-long', []),
+                               ('vfat', ['--with', names['fat']]))]
+    if any('without libdw' in one.stderr for one in done):
+        print('# versions: umod was built without libdw')
+        return
+    check(not any(one.returncode for one in done), 'umod abi writes versions',
+          [one.stderr for one in done])
+    same(program.tool('insmod', names['fat'])[0], 0, 'a module with versions')
+    same(program.tool('insmod', names['vfat']), (0, ''), 'one that was built against it')
+    program.tool('rmmod', 'vfat', 'fat')
+    program.until('exit fat')
+    same(program.tool('insmod', names['fat-long'])[0], 0, 'it with another type')
+    code, text = program.tool('insmod', names['vfat'])
+    check(code == 1 and ' int fat_count(void);' in text and ' long fat_count(void)' in text,
+          'is refused, with both declarations', text)
+    same(program.tool('insmod', '--force-modversion', names['vfat']), (0, ''), 'or forced')
+    program.tool('rmmod', 'vfat', 'fat')
+    program.until('exit fat')
+    other = folder / 'other.o'
+    other.write_bytes(names['fat'].read_bytes().replace(b' ptr64 ', b' ptr32 '))
+    code, text = program.tool('insmod', other)
+    check(code == 1 and 'ptr32' in text and 'ptr64' in text, 'another vermagic', text)
+    same(program.tool('insmod', '--force-vermagic', other), (0, ''), 'or forced')
+    program.tool('rmmod', 'fat')
+    program.until('exit fat')
+
+
 def sockets(program, folder):
     again = subprocess.run([HOST, folder / 'socket', folder / 'tree', '1.0'], text=True,
                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)
@@ -173,6 +206,7 @@ with tempfile.TemporaryDirectory(prefix='umod-host-') as name:
     in_and_out(host)
     with_a_tree(host, place)
     on_demand(host)
+    versions(host, place)
     sockets(host, place)
 print(f'1..{count}')
 sys.exit(bool(bad))
