@@ -278,6 +278,10 @@ static int read_symbols(const struct elf_object *object, unsigned index,
 	if (!index)
 		return 0;
 	elf_object_section(object, index, &table);
+	/* Checked when it was opened; a mapped file may have changed since. */
+	if (table.link >= object->section_count)
+		return fail(-ELIBBAD, object->name, "section %u: sh_link is %u of %u",
+			index, table.link, object->section_count);
 	elf_object_section(object, table.link, &strings);
 	/* They lie side by side as a rule: one fetch for both. */
 	if (strings.offset == table.offset + table.bytes &&
@@ -333,6 +337,9 @@ int elf_object_relocations(const struct elf_object *object, unsigned index,
 	if (!out->entries)
 		return result;
 	out->count = section.bytes / sizeof(Elf64_Rela);
+	if (section.info >= object->section_count)
+		return fail(-ELIBBAD, object->name, "section %u: sh_info is %u of %u",
+			index, section.info, object->section_count);
 	out->target = section.info;
 	return 0;
 }
