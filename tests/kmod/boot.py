@@ -65,7 +65,7 @@ MUST = {  # of umod's transcript, after the command: a pattern
                                      r'/forbid.conf line 1\nstatus 1',
     'modprobe -C /forbid.conf fat': r'fat is forbidden by /forbid.conf line 1\nstatus 1',
     'modprobe isofs': r'^installing isofs$', 'modprobe -r isofs': r'^removed$',
-    'lsmod --host /run/socket': r'ERROR: --host: .*not supported[^\n]*\nstatus 1',
+    'lsmod --host /run/socket': r'ERROR: --host /run/socket: no umod host answers[^\n]*\nstatus 1',
 }
 HELPERS = """\
 ls_net() { for i in /sys/class/net/dummy*; do echo "${i##*/}"; done; }

@@ -86,7 +86,7 @@ OURS = {
                            "FILE line 2: ignoring bad line starting with 'nonsense'"),
     'old and new spellings': ('', ['--show-alias', 'fs-x'], 0, 'f\n', ''),
     'the older spelling': ('', ['--resolve-alias', 'fs-x'], 0, 'f\n', ''),
-    'no control socket': ('', ['--host', '/run/x', 'e'], 1, '', '--host: Operation not sup'),
+    'no control socket': ('', ['--host', '/run/x', 'e'], 1, '', 'no umod host answers there'),
     'softdeps too deep': (''.join(f'softdep s{i} pre: s{i + 1}\ninstall s{i} x\n'
                                   for i in range(400)), ['-D', 's0'], 1, '', 'nested'),
 }

@@ -454,7 +454,8 @@ TEST(tree_is_a_snapshot)
 
 TEST(builtin_information)
 {
-	static const char bytes[] = "a.license=GPL\0ab.license=MIT\0a.alias=x=y\0a.flag";
+	static const char bytes[] = "a.license=GPL\0a.alias=x=y\0a.flag\0"
+				    "ab.license=MIT\0a.file=of_another_a";
 	char text[200] = "";
 
 	write_file("modules.builtin.modinfo", bytes, sizeof(bytes) - 1);
