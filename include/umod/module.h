@@ -2,9 +2,9 @@
 /*
  * umod/module.h: load code into the running program, use it, take it out.
  *
- * A module is an ELF shared object with a life: name, state, references and
- * dependencies. umod_load finds, validates, maps, binds and initialises it together with
- * what it needs. Every failure undoes what was done.
+ * A module is an ELF shared object, or a relocatable one, with a life: name, state,
+ * references and dependencies. umod_load finds, validates, maps, binds and initialises it
+ * together with what it needs. Every failure undoes what was done.
  *
  * Threads: loads and unloads of a process run one at a time, under one lock that init
  * and fini functions may take again (they may load). Look-ups take no lock. The caller

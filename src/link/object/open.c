@@ -169,7 +169,8 @@ static int read_section(struct link_object *object, unsigned index, uint64_t *to
 		section->class == LINK_OBJECT_RODATA && strcmp(s.name, ".eh_frame") == 0;
 	if (section->is_loaded && is_kind(s.name, ".data..ro_after_init"))
 		object->has_late_seal = true;
-	return section->class == LINK_OBJECT_RO_AFTER_INIT && add_array(object, &s)
+	bool is_array = section->class == LINK_OBJECT_RO_AFTER_INIT && !section->is_tls;
+	return is_array && add_array(object, &s)
 		       ? fail(-ENOMEM, "no memory for its constructors")
 		       : 0;
 }
