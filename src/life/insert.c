@@ -152,6 +152,8 @@ static int admit(struct load *load, struct load_item *item)
 	atomic_store(&module->references, 1);
 	if (life->about.offers_exports_alone)
 		load->offer = (struct link_object_offer){ is_offered, &life->about };
+	if (module->signature == UMOD_SIGNATURE_UNSIGNED)
+		life_taint(module, LIFE_TAINT_UNSIGNED);
 	if (!life->about.gpl_compatible)
 		life_taint(module, LIFE_TAINT_PROPRIETARY);
 	return 0;
