@@ -18,10 +18,16 @@
 #define MAGIC_BYTES  14u
 #define HEADER_BYTES 32u /* magic, padding, hash of what follows, count of modules */
 
+/* How old a change must be so that the next one has other times: a kernel's tick and
+ * more, or what times without fractions tell apart. */
+#define YOUNG_NS       ((int64_t)100000000)
+#define YOUNG_WHOLE_NS ((int64_t)2000000000)
+
 /*
- * The file's identity; false: it cannot be told, or the file is so young that it could
- * change once more without its times telling. Whole seconds are those of a file system
- * that knows no finer ones.
+ * The file's identity; false: it cannot be told, or the file is so young at @now_ns that
+ * it could change once more without its times telling. The time of its last change is
+ * judged, which each writing sets and nobody can set back. Whole seconds are those of a
+ * file system that knows no finer ones.
  */
 static bool stamp_of(
 	const struct depmod *depmod, const char *path, int64_t now_ns, uint64_t stamp[4])
@@ -35,19 +41,25 @@ static bool stamp_of(
 	stamp[1] = (uint64_t)st.st_ino ^ (uint64_t)st.st_dev << 48;
 	stamp[2] =
 		(uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
-	/* Nobody can set this one back. */
 	stamp[3] =
 		(uint64_t)st.st_ctim.tv_sec * 1000000000u + (uint64_t)st.st_ctim.tv_nsec;
-	return true;
+	return (int64_t)stamp[3] <
+	       now_ns - (st.st_ctim.tv_nsec ? YOUNG_NS : YOUNG_WHOLE_NS);
 }
 
 /* ---- writing ---- */
 
+static void put_number(void *to, uint64_t value)
+{
+	uint8_t *bytes = to;
+	for (unsigned i = 0; i < 8; i++)
+		bytes[i] = (uint8_t)(value >> 8 * i);
+}
+
 static void add_number(struct index_text *text, uint64_t value)
 {
 	uint8_t bytes[8];
-	for (unsigned i = 0; i < 8; i++)
-		bytes[i] = (uint8_t)(value >> 8 * i);
+	put_number(bytes, value);
 	index_text_add(text, bytes, sizeof(bytes));
 }
 
@@ -88,7 +100,9 @@ int depmod_cache_write(struct depmod *depmod, struct index_text *text)
 	index_text_add(text, header, sizeof(header));
 	for (unsigned i = 0; i < depmod->module_count; i++) {
 		const struct depmod_module *module = &depmod->modules[i];
-		/* What failed is tried again; stamps were taken before reading. */
+		/* What failed or was young is tried again; stamps were taken before
+		 * reading.
+		 */
 		if (module->error || module->stamp[3] == 0)
 			continue;
 		add_module(text, module);
@@ -99,8 +113,8 @@ int depmod_cache_write(struct depmod *depmod, struct index_text *text)
 	memcpy(header, MAGIC, sizeof(MAGIC));
 	uint64_t hash = base_hash_bytes(
 		text->bytes + start + HEADER_BYTES, text->count - start - HEADER_BYTES);
-	memcpy(header + 16, &hash, 8);
-	memcpy(header + 24, &count, 8);
+	put_number(header + 16, hash);
+	put_number(header + 24, count);
 	memcpy(text->bytes + start, header, sizeof(header));
 	return 0;
 }
@@ -233,10 +247,9 @@ static void take_all(struct depmod *depmod, const char *bytes, size_t count)
 {
 	struct base_map map = { 0 };
 	struct cursor cursor = { bytes + HEADER_BYTES, bytes + count };
-	uint64_t hash, modules;
+	struct cursor header = { bytes + 16, bytes + HEADER_BYTES };
+	uint64_t hash = take_number(&header), modules = take_number(&header);
 
-	memcpy(&hash, bytes + 16, 8);
-	memcpy(&modules, bytes + 24, 8);
 	if (memcmp(bytes, MAGIC, MAGIC_BYTES) != 0 ||
 		hash != base_hash_bytes(cursor.at, count - HEADER_BYTES))
 		return;
@@ -268,7 +281,7 @@ void depmod_cache_read(struct depmod *depmod)
 			memset(module->stamp, 0, sizeof(module->stamp));
 	}
 	/* Versions of imports are not kept. */
-	if (fd < 0 || depmod->options->symvers) {
+	if (fd < 0 || depmod_wants_versions(depmod->options)) {
 		if (fd >= 0)
 			close(fd);
 		return;

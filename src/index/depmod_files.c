@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Puts index files where they belong: each is written under a name of its own, and only
- * when all are there are they renamed. What fails leaves the old ones as they were.
+ * when all are there are they renamed. What fails leaves the old ones as they were: they
+ * keep a second name until the last is renamed.
  */
 #include "index/depmod_internal.h"
 
@@ -29,8 +30,9 @@ static const struct file {
 	{ "modules.devname", depmod_write_devname, true, false },
 	{ DEPMOD_CACHE_NAME, depmod_cache_write, false, true },
 };
-#define FILE_COUNT base_array_count(files)
-#define NAME_BYTES 96
+#define FILE_COUNT   base_array_count(files)
+#define NAME_BYTES   96
+#define SECOND_BYTES (NAME_BYTES + 8)
 
 static int write_all(int fd, const char *bytes, size_t count)
 {
@@ -48,7 +50,9 @@ static int write_all(int fd, const char *bytes, size_t count)
 
 static bool is_wanted(const struct depmod *depmod, unsigned index)
 {
-	return !files[index].incremental || depmod->options->incremental;
+	/* Versions count as imports, which other runs are not to take over. */
+	return !files[index].incremental ||
+	       (depmod->options->incremental && !depmod_wants_versions(depmod->options));
 }
 
 /* Makes the text of one file and writes it as @name. */
@@ -77,18 +81,81 @@ static int write_file(struct depmod *depmod, int directory, unsigned index,
 		"Could not create index: %s", strerror(-result));
 }
 
-static int rename_all(struct depmod *depmod, int directory, char (*names)[NAME_BYTES])
+static int cannot_replace(struct depmod *depmod, unsigned index, int code)
 {
+	return depmod_fail(depmod, -code, files[index].name,
+		"cannot be replaced in %s: %s", depmod->options->output, strerror(code));
+}
+
+/* The second name of an old file, while the new ones come. */
+static void old_name(char *out, const char *name)
+{
+	snprintf(out, SECOND_BYTES, "%.*s.old", NAME_BYTES - 1, name);
+}
+
+enum old_file {
+	NONE,
+	KEPT, /* has a second name */
+	LOST, /* on file systems without links: cannot be brought back */
+};
+
+/* Gives the old files second names; refuses what no file can replace. */
+static int keep_old(struct depmod *depmod, int directory, char (*names)[NAME_BYTES],
+	enum old_file old[FILE_COUNT])
+{
+	char second[SECOND_BYTES];
+	struct stat st;
+
 	for (unsigned i = 0; i < FILE_COUNT; i++) {
 		if (!is_wanted(depmod, i))
 			continue;
-		if (renameat(directory, names[i], directory, files[i].name) != 0)
-			return depmod_fail(depmod, -errno, files[i].name,
-				"cannot be replaced in %s: %s", depmod->options->output,
-				strerror(errno));
-		names[i][0] = '\0';
+		old_name(second, names[i]);
+		if (linkat(directory, files[i].name, directory, second, 0) == 0)
+			old[i] = KEPT;
+		else if (fstatat(directory, files[i].name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+			old[i] = NONE;
+		else if (S_ISDIR(st.st_mode))
+			return cannot_replace(depmod, i, EISDIR);
+		else
+			old[i] = LOST;
 	}
 	return 0;
+}
+
+/* Brings the first @count old files back, or leaves all, and drops their second names. */
+static void drop_old(const struct depmod *depmod, int directory,
+	char (*names)[NAME_BYTES], const enum old_file old[FILE_COUNT], unsigned count)
+{
+	char second[SECOND_BYTES];
+
+	for (unsigned i = 0; i < FILE_COUNT; i++) {
+		if (!is_wanted(depmod, i))
+			continue;
+		old_name(second, names[i]);
+		if (old[i] == KEPT && i < count)
+			renameat(directory, second, directory, files[i].name);
+		else if (old[i] == NONE && i < count)
+			unlinkat(directory, files[i].name, 0);
+		if (old[i] == KEPT)
+			unlinkat(directory, second, 0);
+	}
+}
+
+static int rename_all(struct depmod *depmod, int directory, char (*names)[NAME_BYTES])
+{
+	enum old_file old[FILE_COUNT] = { NONE };
+	int result = keep_old(depmod, directory, names, old);
+	unsigned done = 0;
+
+	for (; done < FILE_COUNT && result == 0; done++) {
+		if (is_wanted(depmod, done) && renameat(directory, names[done], directory,
+						       files[done].name) != 0) {
+			result = cannot_replace(depmod, done, errno);
+			break;
+		}
+	}
+	drop_old(depmod, directory, names, old, result ? done : 0);
+	return result;
 }
 
 static int to_files(struct depmod *depmod)

@@ -153,6 +153,14 @@ bool depmod_is_excluded(const struct depmod_config *config, const char *name);
 int depmod_read_input(
 	struct depmod *depmod, const char *name, struct feature_buffer *out);
 
+/*
+ * Whether versions of imports are read: to compare them, or as kmod takes what has one
+ * for an import and so tells if nothing exports it.
+ */
+static inline bool depmod_wants_versions(const struct index_depmod_options *options)
+{
+	return options->symvers || (options->report_unknown && options->system_map);
+}
 /* depmod_read.c: reads all modules, or takes them from the cache */
 int depmod_read(struct depmod *depmod);
 void depmod_worker_free(struct depmod_worker *worker);

@@ -205,7 +205,7 @@ static int keep_fields(struct depmod_worker *worker, struct depmod_module *modul
 static int describe(struct depmod_worker *worker, struct depmod_module *module,
 	const struct elf_bytes *bytes, struct umod_error *error)
 {
-	bool crcs = worker->depmod->options->symvers != NULL;
+	bool crcs = depmod_wants_versions(worker->depmod->options);
 	struct umod_error later = { 0 };
 	struct elf_object object;
 	struct feature_info info;

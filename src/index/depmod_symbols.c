@@ -242,7 +242,7 @@ static int resolve_module(
 			continue;
 		}
 		const struct depmod_symbol *symbol = &depmod->symbols[found];
-		if (module->import_crcs && options->report_unknown && !weak &&
+		if (options->symvers && options->report_unknown && !weak &&
 			symbol->crc != module->import_crcs[i])
 			say_of(depmod, INDEX_WARNING, module,
 				"disagrees about version of symbol", name);

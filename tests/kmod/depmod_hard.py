@@ -18,6 +18,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 from modfile import build
 from tap import Tap, fetch, link, run
@@ -157,6 +158,13 @@ def versions(box):
     system_map = box.work / 'System.map'
     system_map.write_text('c0 R __ksymtab_k\nbroken\nc4 r __kstrtab_x\n')
     box.same('System.map', '-e', '-F', system_map, says='invalid line: broken')
+    got = [box.run('-n', '-e', '-F', system_map, program=p).stderr.splitlines()
+           for p in (None, 'depmod')]
+    lines = [sorted(line.split(b'WARNING: ')[1] for line in g if b'needs unknown' in line)
+             for g in got]
+    box.tap.same(lines[0], lines[1], 'System.map: what is unknown, as kmod')
+    box.tap.check(any(b'module_layout' in line for line in lines[0]),
+                  'System.map: what has a version alone', got)
     box.same('-e alone', '-e', says='-e needs -E or -F')
     box.same('no such map', '-e', '-F', box.work / 'none', says='FATAL')
 
@@ -266,6 +274,16 @@ def writing(box):
     after = {p: p.read_bytes() for p in box.tree.glob('modules.*')}
     box.tap.check(done.returncode == 1 and after == before and b'File too large' in done.stderr,
                   'a full disk: the old files stay, and no others', f'{done} {sorted(after)}')
+    for name in ('modules.symbols', 'modules.devname'):
+        (box.tree / name).unlink()
+        (box.tree / name).mkdir()
+        before = {p: p.is_file() and p.read_bytes() for p in box.tree.iterdir()}
+        done = box.run()
+        after = {p: p.is_file() and p.read_bytes() for p in box.tree.iterdir()}
+        box.tap.check(done.returncode == 1 and after == before and
+                      f'{name}: cannot be replaced'.encode() in done.stderr,
+                      f'{name} is a directory: the old files stay, and no others', done)
+        (box.tree / name).rmdir()
     with open('/dev/full', 'wb') as full:
         done = subprocess.run([box.umod, '-n', '-b', box.root, RELEASE], stdout=full,
                               stderr=subprocess.PIPE, check=False)
@@ -296,6 +314,52 @@ def writing(box):
                   got[0].split(b'#')[0] == got[1].split(b'#')[0], 'one file alone', got)
     done = box.run('-n', '-v')
     box.tap.check(f'b.ko needs "s": {box.tree}/kernel/a.ko'.encode() in done.stdout, '-v', done)
+
+
+WHOLE = """#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <sys/stat.h>
+int fstatat(int d, const char *path, struct stat *st, int flags)
+{
+	int (*next)(int, const char *, struct stat *, int) = dlsym(RTLD_NEXT, "fstatat");
+	int result = next(d, path, st, flags);
+	st->st_mtim.tv_nsec = st->st_ctim.tv_nsec = 0;
+	return result;
+}
+"""
+
+
+def incremental(box):
+    """What has just changed may change again within the same times: it is not kept."""
+    cache = box.tree / 'modules.umod'
+    box.fresh(old={'exports': ['old']})
+    time.sleep(0.3)
+    for _ in range(9):  # a machine may be slow
+        box.add('kernel/young.ko', {'exports': ['s']})
+        box.run('--incremental')
+        age = time.time() - (box.tree / 'kernel/young.ko').stat().st_ctime
+        kept = b'kernel/young.ko\0' in cache.read_bytes()
+        if not kept:
+            break
+    box.tap.check(not kept and b'kernel/old.ko\0' in cache.read_bytes(),
+                  'incremental: a young file is not kept', age)
+    time.sleep(0.3)
+    box.run('--incremental')
+    box.tap.check(b'kernel/young.ko\0' in cache.read_bytes(), 'incremental: an older one is')
+    if b'__asan_init' in box.umod.read_bytes():
+        return
+    shim = box.work / 'whole.so'
+    subprocess.run(['cc', '-xc', '-', '-shared', '-fPIC', '-w', '-o', shim, '-ldl'],
+                   input=WHOLE.encode(), check=True)
+    box.add('kernel/young.ko', {'exports': ['s']})
+    time.sleep(0.3)
+    box.run('--incremental', env={'LD_PRELOAD': str(shim)})
+    box.tap.check(b'kernel/young.ko\0' not in cache.read_bytes(),
+                  'incremental: young, as times have no fractions')
+    box.add('kernel/young.ko', {'exports': ['t']})
+    box.run('--incremental', env={'LD_PRELOAD': str(shim)})
+    box.tap.check('symbol:t ' in (box.tree / 'modules.symbols').read_text(),
+                  'incremental: changed within one second')
 
 
 def packed(box, root, release):
@@ -389,7 +453,7 @@ def main():
         if sys.argv[2:] == ['many']:
             many(box)
         else:
-            for case in (contents, layouts, versions, cycles, priorities, files, writing):
+            for case in (contents, layouts, versions, cycles, priorities, files, writing, incremental):
                 case(box)
         if len(sys.argv) == 4:
             (_, root, release), = fetch(sys.argv[2], sys.argv[3], ['amd64'])
