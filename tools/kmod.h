@@ -78,6 +78,8 @@ int modprobe_show_exports(const char *path);
  */
 int modprobe_run_command(const struct modprobe *m, const char *kind, const char *command,
 	const char *module, const char *options);
+/* @command with each $CMDLINE_OPTS replaced. The caller's. */
+char *modprobe_expand(const char *command, const char *options);
 /* On standard output, if what is done is to be shown. */
 void modprobe_show(const struct modprobe *m, const char *format, ...) TOOL_PRINTF(2, 3);
 /* Whether actions are shown. */

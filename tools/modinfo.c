@@ -89,12 +89,20 @@ static char *absolute(struct request *r, const char *path)
 	return whole;
 }
 
+/* Whether modinfo_print_head has printed all that is asked for. */
+static bool shows_head_alone(const struct request *r)
+{
+	return r->show.field && !r->show.json &&
+	       (strcmp(r->show.field, "filename") == 0 ||
+		       (!r->info.path && strcmp(r->show.field, "name") == 0));
+}
+
 /* Prints what was read. Returns @err, or why what was read is not enough. */
 static int finish(struct request *r, int err, const struct umod_error *error)
 {
 	if (r->show.json)
 		modinfo_print_json(&r->info, err ? error : NULL);
-	else if (!err)
+	else if (!err && !shows_head_alone(r))
 		modinfo_print(&r->info, &r->show);
 	if (err)
 		kmod_error("could not get modinfo from '%s': %s", r->info.name,
@@ -118,7 +126,7 @@ static int show_open(struct request *r, const char *path, int fd)
 	r->info.count = 0;
 	r->info.verified = false;
 	modinfo_print_head(&r->info, &r->show);
-	if (r->show.field && strcmp(r->show.field, "filename") == 0 && !r->show.json)
+	if (shows_head_alone(r) && !r->verify.keyring)
 		return 0;
 	if (fd >= 0)
 		err = modinfo_read(&r->info, fd, &r->verify, &error);
@@ -136,16 +144,18 @@ static int show_path(struct request *r, const char *path)
 
 struct builtin {
 	struct modinfo *info;
-	char *text[1024]; /* to be freed */
-	size_t count;
+	char **text; /* to be freed */
+	size_t count, capacity;
 };
 
 static int add_builtin(const char *key, const char *value, void *data)
 {
 	struct builtin *b = data;
 
-	if (b->count + 2 > sizeof(b->text) / sizeof(b->text[0]))
-		return -E2BIG;
+	if (b->count + 2 > b->capacity) {
+		b->capacity = b->capacity ? b->capacity * 2 : 64;
+		b->text = tool_realloc(b->text, b->capacity, sizeof(*b->text));
+	}
 	char *k = b->text[b->count++] = tool_strdup(key);
 	char *v = b->text[b->count++] = tool_strdup(value ? value : "");
 	modinfo_add(b->info, k, strlen(k), v, strlen(v));
@@ -163,17 +173,18 @@ static int show_builtin(struct request *r, const char *name)
 	r->info.count = 0;
 	r->info.verified = false;
 	modinfo_print_head(&r->info, &r->show);
-	if (r->show.json || !r->show.field ||
-		(strcmp(r->show.field, "filename") != 0 &&
-			strcmp(r->show.field, "name") != 0)) {
+	if (r->verify.keyring || !shows_head_alone(r)) {
 		err = umod_modtree_builtin_info(r->tree, name, add_builtin, &b, &error);
 		/* Older kernels tell nothing of what is built in. */
 		if (err == -ENOENT)
 			err = 0;
+		if (!err && r->verify.keyring)
+			modinfo_not_checked(&r->info);
 		err = finish(r, err, &error);
 	}
 	while (b.count)
 		free(b.text[--b.count]);
+	free(b.text);
 	return err;
 }
 

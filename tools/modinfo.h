@@ -39,6 +39,9 @@ void modinfo_add(struct modinfo *info, const char *key, size_t key_bytes,
 int modinfo_read(struct modinfo *info, int fd, const struct modinfo_verify *verify,
 	struct umod_error *error);
 
+/* The verdict on what is built in. */
+void modinfo_not_checked(struct modinfo *info);
+
 /* How it is shown. */
 struct modinfo_show {
 	const char *field; /* that alone; NULL: all */

@@ -90,6 +90,20 @@ static void verify_module(struct modinfo *info, const struct elf_bytes *bytes,
 			strlen(info->verify_error.message));
 }
 
+void modinfo_not_checked(struct modinfo *info)
+{
+	const char *text = feature_verdict_name(FEATURE_NOT_CHECKED);
+
+	info->verified = true;
+	memset(&info->verification, 0, sizeof(info->verification));
+	memset(&info->verify_error, 0, sizeof(info->verify_error));
+	base_error(&info->verify_error, UMOD_STAGE_VERIFY, -ENOTSUP, info->name,
+		"it is part of the kernel, and has no signature of its own");
+	add(info, "verified", text, strlen(text));
+	add(info, "reason", info->verify_error.message,
+		strlen(info->verify_error.message));
+}
+
 static int read_fields(
 	struct modinfo *info, const struct elf_bytes *bytes, struct umod_error *error)
 {

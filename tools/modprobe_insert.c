@@ -29,8 +29,7 @@ void modprobe_show(const struct modprobe *m, const char *format, ...)
 
 /* ---- commands ---- */
 
-/* @command with each $CMDLINE_OPTS replaced. The caller's. */
-static char *expand(const char *command, const char *options)
+char *modprobe_expand(const char *command, const char *options)
 {
 	static const char variable[] = "$CMDLINE_OPTS";
 	size_t bytes = strlen(command) + 1;
@@ -52,7 +51,7 @@ int modprobe_run_command(const struct modprobe *m, const char *kind, const char 
 {
 	if (m->dry_run)
 		return 0;
-	char *text = expand(command, options ? options : "");
+	char *text = modprobe_expand(command, options ? options : "");
 	fflush(stdout);
 	setenv("MODPROBE_MODULE", module, 1);
 	int status = system(text), err = 0;
@@ -174,6 +173,9 @@ static int load_plan(const struct modprobe *m, const struct umod_modlist *list,
 
 static int tell(const char *name, int err, const struct umod_error *error)
 {
+	/* Why something is forbidden is said also to who asks quietly. */
+	if (err == -EPERM && error->stage == UMOD_STAGE_ADMIT && kmod_verbosity < LOG_ERR)
+		kmod_verbosity = LOG_ERR;
 	switch (err) {
 	case -EEXIST:
 		kmod_error("could not insert '%s': Module already in kernel", name);

@@ -6,6 +6,7 @@
 #include "kmod.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -144,7 +145,9 @@ static int remove_module(
 		return -EBUSY;
 	}
 	if (command) {
-		modprobe_show(m, "remove %s\n", command);
+		char *text = modprobe_expand(command, "");
+		modprobe_show(m, "remove %s\n", text);
+		free(text);
 		err = modprobe_run_command(m, "remove", command, name, NULL);
 	} else {
 		err = remove_now(m, name);

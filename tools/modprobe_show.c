@@ -22,20 +22,22 @@ int modprobe_show_config(const struct modprobe *m)
 {
 	static const char *const directives[] = { "blacklist", "install", "remove",
 		"alias", "options", "softdep", "weakdep", "forbid" };
-	struct umod_error error = { 0 };
+	static const char *const indexes[] = { "alias", "symbols" };
+	int result = 0;
 
 	for (size_t i = 0; i < sizeof(directives) / sizeof(directives[0]); i++)
 		umod_modtree_config_visit(
 			m->tree, directives[i], print_line, (void *)directives[i]);
 	puts("\n# End of configuration files. Dumping indexes now:\n");
-	int err = umod_modtree_index_visit(
-		m->tree, "alias", print_line, (void *)"alias", &error);
-	if (!err)
-		err = umod_modtree_index_visit(
-			m->tree, "symbols", print_line, (void *)"alias", &error);
-	if (err)
-		kmod_error("%s", error.message);
-	return err;
+	for (size_t i = 0; i < sizeof(indexes) / sizeof(indexes[0]); i++) {
+		struct umod_error error = { 0 };
+		int err = umod_modtree_index_visit(
+			m->tree, indexes[i], print_line, (void *)"alias", &error);
+		if (err)
+			kmod_error("%s", error.message);
+		result = err ? err : result;
+	}
+	return result;
 }
 
 /* A module's file in memory, as an object. */
@@ -46,11 +48,6 @@ struct file {
 
 static int open_file(struct file *file, const char *path, struct umod_error *error)
 {
-	char name[INDEX_NAME_BYTES];
-
-	if (index_name_of_path(path, name, sizeof(name)) == 0)
-		return base_error(
-			error, UMOD_STAGE_OPEN, -ENOENT, path, "it has no module's name");
 	int err = feature_read_path(
 		AT_FDCWD, path, FEATURE_LIMIT_BYTES, &file->buffer, NULL, error);
 	if (err)

@@ -41,7 +41,8 @@ static int check(const char *name)
 	char *holders = NULL;
 	int state = kmod_target->state(name), count;
 
-	if (state == UMOD_KERNEL_ABSENT) {
+	/* What can be no module's name is none's. */
+	if (state == UMOD_KERNEL_ABSENT || state < 0) {
 		struct umod_modtree *tree = kmod_open_tree(NULL, NULL, NULL, true);
 		bool builtin = tree && umod_modtree_is_builtin(tree, name);
 		kmod_error(builtin ? "Module %s is builtin."
@@ -65,6 +66,16 @@ static int check(const char *name)
 	return count < 0 ? count : 0;
 }
 
+/* A name as kmod takes it: up to the first dot. */
+static int name_of(const char *argument, char *name, size_t bytes)
+{
+	if (strlen(argument) >= bytes)
+		return -ENAMETOOLONG;
+	index_fold_name(argument, name, bytes);
+	name[strcspn(name, ".")] = '\0';
+	return 0;
+}
+
 static int remove_module(const char *argument, bool force)
 {
 	struct umod_error error = { 0 };
@@ -75,7 +86,7 @@ static int remove_module(const char *argument, bool force)
 		index_name_of_path(argument, name, sizeof(name)) > 0)
 		err = 0;
 	else
-		err = index_fold_name(argument, name, sizeof(name)) ? 0 : -ENAMETOOLONG;
+		err = name_of(argument, name, sizeof(name));
 	if (err) {
 		kmod_error("could not use module %s: %s", argument, strerror(-err));
 		return err;

@@ -226,9 +226,7 @@ UMOD_EXPORT int umod_modtree_index_visit(const struct umod_modtree *tree,
 	for (unsigned kind = 0; kind < INDEX_KIND_COUNT; kind++) {
 		if (strcmp(index_kind_name(kind), index) != 0)
 			continue;
-		int err;
-		const struct index_file *file = index_tree_file(PUBLIC(tree), kind, &err);
-		return file ? index_file_walk(file, visit, data, error) : err;
+		return index_tree_walk(PUBLIC(tree), kind, visit, data, error);
 	}
 	return base_error(
 		error, UMOD_STAGE_NONE, -EINVAL, index, "there is no index %s", index);

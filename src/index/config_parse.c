@@ -27,11 +27,12 @@ const char *index_directive_name(enum index_directive directive)
 
 static char *fold(struct index_pool *pool, const char *name, bool *bad)
 {
-	char folded[INDEX_NAME_BYTES];
-	int length = index_fold_alias(name, folded, sizeof(folded));
+	/* Folding keeps the length, whatever that is. */
+	size_t bytes = strlen(name) + 1;
+	char *folded = index_pool_copy(pool, name, bytes - 1);
 
-	*bad = length < 0;
-	return *bad ? NULL : index_pool_copy(pool, folded, (size_t)length);
+	*bad = folded && index_fold_alias(name, folded, bytes) < 0;
+	return *bad ? NULL : folded;
 }
 
 /* The word at *@p, ended; *@p moves behind the blank that ended it. NULL: none. */
@@ -170,26 +171,38 @@ static int parse_line(struct index_config *config, char *line, const char *file,
 	return err < 0 ? err : 0;
 }
 
+char *index_config_line(char **text, const char *end, unsigned *lines)
+{
+	char *line = *text, *to = line, *at = line;
+
+	for (*lines = 1; at < end && *at != '\n';) {
+		if (*at != '\\') {
+			*to++ = *at++;
+			continue;
+		}
+		/* At the end of the text it stands before nothing. */
+		at++;
+		if (at < end && *at == '\n') {
+			at++;
+			++*lines;
+		} else if (at < end) {
+			*to++ = *at++;
+		}
+	}
+	*text = at < end ? at + 1 : at;
+	*to = '\0';
+	return line;
+}
+
 int index_config_parse(struct index_config *config, const char *file, char *bytes,
 	size_t count, const struct index_complaints *complaints)
 {
 	unsigned number = 1;
 	int err = 0;
 
-	for (size_t at = 0; !err && at < count;) {
-		char *line = bytes + at, *to = line;
-		unsigned lines = 1;
-		/* A backslash before the end of the line joins the next. */
-		while (at < count && bytes[at] != '\n') {
-			if (bytes[at] == '\\' && bytes[at + 1] == '\n') {
-				at += 2;
-				lines++;
-				continue;
-			}
-			*to++ = bytes[at++];
-		}
-		at++;
-		*to = '\0';
+	for (char *at = bytes; !err && at < bytes + count;) {
+		unsigned lines;
+		char *line = index_config_line(&at, bytes + count, &lines);
 		number += lines;
 		err = parse_line(config, line, file, number - 1, complaints);
 	}

@@ -5,6 +5,7 @@
  * name the first directory's counts, and files are taken in the order of their names.
  */
 #include "index/depmod_internal.h"
+#include "index/index.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -152,22 +153,10 @@ static int parse_text(struct depmod *depmod, char *text, const char *path)
 	unsigned number = 0;
 	int result = 0;
 
-	while (*text && result == 0) {
-		char *line = text, *to = text;
-		number++;
-		for (; *text && *text != '\n'; text++) {
-			if (text[0] == '\\' && text[1] == '\n') {
-				number++;
-				text++;
-			} else {
-				if (text[0] == '\\' && text[1])
-					text++;
-				*to++ = *text;
-			}
-		}
-		if (*text)
-			text++;
-		*to = '\0';
+	for (const char *end = text + strlen(text); text < end && result == 0;) {
+		unsigned lines;
+		char *line = index_config_line(&text, end, &lines);
+		number += lines;
 		result = parse_line(depmod, line, path, number);
 	}
 	return result;

@@ -232,6 +232,45 @@ void index_file_free(struct index_file *file)
 	base_free(file);
 }
 
+bool index_file_is_text(const struct index_file *file)
+{
+	return file->format == &index_text_format;
+}
+
+const char *index_file_path(const struct index_file *file)
+{
+	return file->path;
+}
+
+/* @file's path and bytes are none so far, or free to be dropped. */
+static int open_text(struct index_file *file, const char *directory, bool map,
+	struct umod_error *error)
+{
+	if (!kinds[file->kind].text)
+		return -ENOENT;
+	free_bytes(file);
+	base_free(file->path);
+	file->path = index_join(directory, "/", kinds[file->kind].text, NULL);
+	return file->path ? open_format(&index_text_format, file->path, map, file, error)
+			  : -ENOMEM;
+}
+
+int index_file_open_text(const char *directory, enum index_kind kind, bool map,
+	struct index_file **out, struct umod_error *error)
+{
+	struct index_file *file = base_zalloc(sizeof(*file));
+
+	if (!file)
+		return -ENOMEM;
+	file->kind = kind;
+	int err = open_text(file, directory, map, error);
+	if (err)
+		index_file_free(file);
+	else
+		*out = file;
+	return err;
+}
+
 int index_file_open(const char *directory, enum index_kind kind, bool map,
 	struct index_file **out, struct umod_error *error)
 {
@@ -246,14 +285,8 @@ int index_file_open(const char *directory, enum index_kind kind, bool map,
 			err = open_format(
 				&index_trie_format, file->path, map, file, error);
 	}
-	if (err && err != -ENOMEM && kinds[kind].text) {
-		free_bytes(file);
-		base_free(file->path);
-		file->path = index_join(directory, "/", kinds[kind].text, NULL);
-		err = file->path ? open_format(&index_text_format, file->path, map, file,
-					   error)
-				 : -ENOMEM;
-	}
+	if (err && err != -ENOMEM && kinds[kind].text)
+		err = open_text(file, directory, map, error);
 	if (err)
 		index_file_free(file);
 	else

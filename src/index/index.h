@@ -83,6 +83,12 @@ typedef int (*index_visit)(const char *key, const char *value, void *data);
  */
 int index_file_open(const char *directory, enum index_kind kind, bool map,
 	struct index_file **out, struct umod_error *error);
+/* The text alone. */
+int index_file_open_text(const char *directory, enum index_kind kind, bool map,
+	struct index_file **out, struct umod_error *error);
+bool index_file_is_text(const struct index_file *file);
+/* Borrowed. */
+const char *index_file_path(const struct index_file *file);
 /* From bytes that must stay: for tests. */
 int index_file_open_buffer(enum index_kind kind, bool is_text, const void *bytes,
 	size_t count, struct index_file **out, struct umod_error *error);
@@ -167,6 +173,12 @@ void index_config_free(struct index_config *config);
 /* Notes what @path is now, @st or, where that is NULL, by a look at it. */
 int index_config_stamp(
 	struct index_config *config, const char *path, const struct stat *st);
+/*
+ * The next line at *@text, which moves behind it, ended with a NUL: in place, so that
+ * @end[0] is written too. A backslash before the end of a line joins the next, and before
+ * anything else stands for what follows it. @lines is how many it was.
+ */
+char *index_config_line(char **text, const char *end, unsigned *lines);
 /* One file's bytes, which end with a NUL at bytes[count]; they are changed. */
 int index_config_parse(struct index_config *config, const char *file, char *bytes,
 	size_t count, const struct index_complaints *complaints);
@@ -188,6 +200,7 @@ struct index_tree {
 	/* Opened with the tree, or, if they are mapped, at their first use, by lock. */
 	struct index_slot {
 		_Atomic(struct index_file *) file; /* NULL: not there */
+		struct index_file *damaged;        /* its text is read instead, by lock */
 		atomic_bool tried;
 	} slots[INDEX_KIND_COUNT];
 	bool map;
@@ -202,11 +215,17 @@ bool index_tree_is_stale(const struct index_tree *tree);
 /* NULL: it is not there. */
 struct index_file *index_tree_file(
 	const struct index_tree *tree, enum index_kind kind, int *error);
-/* As index_file_find and _search, where a damaged or missing index has nothing. */
+/*
+ * As index_file_find and _search. Where a .bin proves damaged its text is asked instead,
+ * from then on; where there is none, or the index is missing, it has nothing.
+ */
 int index_tree_find(const struct index_tree *tree, enum index_kind kind, const char *key,
 	struct index_values *out);
 int index_tree_search(const struct index_tree *tree, enum index_kind kind,
 	const char *text, struct index_values *out);
+/* As index_file_walk; a damaged .bin is given up before anything of it is visited. */
+int index_tree_walk(const struct index_tree *tree, enum index_kind kind,
+	index_visit visit, void *data, struct umod_error *error);
 int index_builtin_info(const struct index_tree *tree, const char *module,
 	index_visit visit, void *data, struct umod_error *error);
 

@@ -7,9 +7,16 @@
  * A softdep goes its own way: what fails there is left out. What the module itself
  * depends on is required, and a forbidden module there ends the plan.
  */
+#include "feature/feature.h"
 #include "index/index.h"
 
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
 #define DEPTH_LIMIT 256
+/* A module's fields are most often among so many bytes. */
+#define FIRST_BYTES ((size_t)40 << 10)
 
 /* A module that the plan has come by; its alias is part of what it is. */
 struct seen {
@@ -26,7 +33,6 @@ struct plan {
 	struct base_map map;                 /* by key, to index + 1 in seen */
 	const struct umod_modlist *required; /* what the module depends on */
 	const struct umod_modlist_item *asked;
-	const char *root; /* whose dependencies are gone through */
 	unsigned depth;
 };
 
@@ -79,7 +85,9 @@ static bool is_required(const struct plan *plan, const struct umod_modlist_item 
 	return false;
 }
 
-static int forbidden(struct plan *plan, const char *name, const char *needed_by)
+/* ---- what is forbidden ---- */
+
+static int forbidden_name(struct plan *plan, const char *name, const char *needed_by)
 {
 	const struct index_config_line *line =
 		index_config_find(&plan->tree->config, INDEX_CONFIG_FORBID, name);
@@ -92,20 +100,89 @@ static int forbidden(struct plan *plan, const char *name, const char *needed_by)
 		line->line);
 }
 
+/* @name is that of the file at @path, whatever the path is. */
+static int forbidden_content(struct plan *plan, const char *name, const char *path)
+{
+	const struct index_config_line *line =
+		index_config_find(&plan->tree->config, INDEX_CONFIG_FORBID, name);
+
+	if (!line)
+		return 0;
+	return base_error(plan->error, UMOD_STAGE_ADMIT, -EPERM, name,
+		"%s, which is what %s holds, is forbidden by %s line %u", name, path,
+		line->file, line->line);
+}
+
+/* The name that the module in @fd has of itself, folded; "" if it has none. */
+static int name_inside(
+	int fd, const char *path, char *out, size_t bytes, struct umod_error *error)
+{
+	struct feature_partial partial = { 0 };
+	struct elf_bytes file;
+	struct elf_object object;
+	struct feature_info info;
+	const char *name = NULL;
+	int err = feature_partial_open(
+		&partial, fd, path, false, FIRST_BYTES, &file, error);
+
+	out[0] = '\0';
+	if (!err && elf_object_open_any(&object, path, &file, NULL) == 0 &&
+		feature_info_open(&object, &info, NULL) == 0)
+		name = feature_info_get(&info, "name");
+	if (name)
+		index_fold_name(name, out, bytes);
+	feature_buffer_free(&partial.buffer);
+	return err;
+}
+
+/* A link or a copy under another name is what it is all the same. */
+static int forbidden_file(struct plan *plan, const char *path)
+{
+	char name[INDEX_NAME_BYTES];
+	struct umod_error why = { 0 };
+	int err = 0;
+	char *real = realpath(path, NULL);
+	BASE_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (real && index_name_of_path(real, name, sizeof(name)) > 0)
+		err = forbidden_content(plan, name, path);
+	free(real); /* libc's */
+	if (err || fd < 0)
+		return err;
+	err = name_inside(fd, path, name, sizeof(name), &why);
+	if (err == -ENOMEM)
+		return err;
+	/* The kernel may be able to unpack what cannot be unpacked here. */
+	if (err && why.stage == UMOD_STAGE_DECOMPRESS)
+		return base_error(plan->error, UMOD_STAGE_ADMIT, -EPERM, path,
+			"%s cannot be unpacked, so it is not known whether it is "
+			"forbidden: %s",
+			path, why.message);
+	return name[0] ? forbidden_content(plan, name, path) : 0;
+}
+
+static int forbidden(
+	struct plan *plan, const char *name, const char *path, const char *needed_by)
+{
+	int err;
+
+	if (plan->tree->config.lines[INDEX_CONFIG_FORBID].count == 0)
+		return 0;
+	err = forbidden_name(plan, name, needed_by);
+	return err || !path ? err : forbidden_file(plan, path);
+}
+
+/* ---- the list ---- */
+
 /* Adds @module itself, with its path, options and command. */
 static int append(struct plan *plan, const struct umod_modlist_item *module,
 	const char *path, bool ignore_command)
 {
 	struct umod_modlist_item *item =
 		index_list_add(plan->list, module->name, module->alias);
-	int err;
 
 	if (!item)
 		return -ENOMEM;
-	err = forbidden(
-		plan, item->name, strcmp(plan->root, item->name) ? plan->root : NULL);
-	if (err)
-		return err;
 	if (path) {
 		item->path = index_pool_copy(&plan->list->pool, path, strlen(path));
 		if (!item->path)
@@ -131,7 +208,8 @@ static int append(struct plan *plan, const struct umod_modlist_item *module,
 static int visit(
 	struct plan *plan, const struct umod_modlist_item *module, bool ignore_commands);
 
-/* The softdeps of one kind; a forbidden one is told and left out. */
+/* The softdeps of one kind; a forbidden one is told and left out: it has added nothing.
+ */
 static int visit_softdeps(struct plan *plan, const char *module, enum umod_softdep which)
 {
 	struct umod_modlist wanted = { 0 };
@@ -140,7 +218,6 @@ static int visit_softdeps(struct plan *plan, const char *module, enum umod_softd
 
 	for (unsigned i = 0; !err && i < wanted.count; i++) {
 		struct umod_error why = { 0 };
-		unsigned count = plan->list->count;
 		plan->error = &why;
 		err = visit(plan, &wanted.items[i], false);
 		plan->error = outer;
@@ -148,7 +225,6 @@ static int visit_softdeps(struct plan *plan, const char *module, enum umod_softd
 			index_complain(&plan->tree->complaints,
 				"softdep %s of %s is left out: %s", wanted.items[i].name,
 				module, why.message);
-			plan->list->count = count;
 			err = 0;
 		} else if (err && why.code) {
 			base_error(plan->error, why.stage, err, why.subject, "%s",
@@ -175,7 +251,7 @@ static int visit(
 	struct plan *plan, const struct umod_modlist_item *module, bool ignore_commands)
 {
 	struct umod_modlist needs = { 0 };
-	const char *path = NULL, *outer = plan->root;
+	const char *path = NULL;
 	int err = see(plan, module);
 
 	if (err)
@@ -185,13 +261,18 @@ static int visit(
 			"softdeps are nested more than %d deep at %s", DEPTH_LIMIT,
 			module->name);
 	plan->depth++;
-	plan->root = module->name;
 	if (!module->builtin)
 		err = index_dependencies(plan->tree, module->name, &needs, &path);
 	if (module == plan->asked)
 		plan->required = &needs;
 	if (module->path)
 		path = module->path;
+	/* Before anything is added for it. */
+	if (!err)
+		err = forbidden(plan, module->name, path, NULL);
+	for (unsigned i = 0; !err && i < needs.count; i++)
+		err = forbidden(
+			plan, needs.items[i].name, needs.items[i].path, module->name);
 	for (unsigned i = 0; !err && i < needs.count; i++)
 		err = append_with_softdeps(plan, &needs.items[i], needs.items[i].path);
 	if (!err)
@@ -200,7 +281,6 @@ static int visit(
 	if (module == plan->asked)
 		plan->required = NULL;
 	index_list_free(&needs);
-	plan->root = outer;
 	plan->depth--;
 	return err;
 }

@@ -130,6 +130,8 @@ int index_resolve_name(const struct index_tree *tree, const char *name,
 
 	if (index_fold_name(name, folded, sizeof(folded)) == 0)
 		return unknown(0, name, error);
+	/* As kmod does, which cuts a suffix off so. */
+	folded[strcspn(folded, ".")] = '\0';
 	int added = ask_exact(tree, INDEX_DEP, folded, false, list);
 	if (!added)
 		added = ask_exact(tree, INDEX_BUILTIN, folded, true, list);

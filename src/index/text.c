@@ -67,10 +67,12 @@ static bool read_line(
 	line->value_bytes = (size_t)(word_end(line->value, end) - line->value);
 	if (line->key_bytes >= sizeof(line->name))
 		return false;
-	memcpy(line->name, line->key, line->key_bytes);
-	line->name[line->key_bytes] = '\0';
+	BASE_AUTO_FREE char *copy = base_strndup(line->key, line->key_bytes);
+	/* As the .bin has it; what has a bracket too many is not in that either. */
+	int length = copy ? index_fold_alias(copy, line->name, sizeof(line->name)) : -1;
 	line->key = line->name;
-	return line->key_bytes > 0 && line->value_bytes > 0;
+	line->key_bytes = length > 0 ? (size_t)length : 0;
+	return length > 0 && line->value_bytes > 0;
 }
 
 /* The next line that says something. False: no more. */

@@ -6,9 +6,27 @@
 #include "index/index.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #define DIRECTORY "/lib/modules"
+
+/* As kmod shows it: from the root, but not made simpler. */
+static int make_absolute(char **path)
+{
+	char *here = (*path)[0] == '/' ? NULL : getcwd(NULL, 0);
+
+	if (!here)
+		return 0;
+	char *whole = index_join(here, "/", *path, NULL);
+	free(here); /* libc's */
+	if (!whole)
+		return -ENOMEM;
+	base_free(*path);
+	*path = whole;
+	return 0;
+}
 
 static int find_directory(
 	const struct umod_modtree_options *o, char **out, struct umod_error *error)
@@ -27,7 +45,7 @@ static int find_directory(
 				strerror(errno));
 		*out = index_join(root, DIRECTORY "/", names.release, NULL);
 	}
-	return *out ? 0 : -ENOMEM;
+	return *out ? make_absolute(out) : -ENOMEM;
 }
 
 static int open_index(struct index_tree *tree, enum index_kind kind)
@@ -45,6 +63,10 @@ static int open_index(struct index_tree *tree, enum index_kind kind)
 		return err;
 	if (why.code)
 		index_complain(&tree->complaints, "%s", why.message);
+	if (file && index_file_is_text(file))
+		index_complain(&tree->complaints, "%s%s%s is read instead",
+			why.code ? "" : path,
+			why.code ? "" : " is not there: ", index_file_path(file));
 	atomic_store_explicit(&tree->slots[kind].file, file, memory_order_release);
 	atomic_store_explicit(&tree->slots[kind].tried, true, memory_order_release);
 	return 0;
@@ -69,8 +91,10 @@ struct index_file *index_tree_file(
 
 static void free_tree(struct index_tree *tree)
 {
-	for (unsigned kind = 0; kind < INDEX_KIND_COUNT; kind++)
+	for (unsigned kind = 0; kind < INDEX_KIND_COUNT; kind++) {
 		index_file_free(tree->slots[kind].file);
+		index_file_free(tree->slots[kind].damaged);
+	}
 	index_config_free(&tree->config);
 	pthread_mutex_destroy(&tree->lock);
 	base_free(tree->directory);
@@ -138,37 +162,92 @@ bool index_tree_is_stale(const struct index_tree *tree)
 	return stale;
 }
 
-/* A damaged index is told, and then has nothing: what else is known still counts. */
-static int forgive(const struct index_tree *tree, int err, const struct umod_error *why)
+/*
+ * The text in place of @bad, which others may be reading still; NULL: there is none, or
+ * it is what is damaged. What else is known still counts.
+ */
+static struct index_file *instead(const struct index_tree *tree, enum index_kind kind,
+	struct index_file *bad, const struct umod_error *why)
 {
-	if (err >= 0 || err == -ENOMEM)
-		return err;
-	index_complain(&tree->complaints, "%s", why->message);
-	return 0;
+	struct index_tree *changed = (struct index_tree *)(uintptr_t)tree;
+	struct index_slot *slot = &changed->slots[kind];
+	struct index_file *text = NULL;
+
+	if (index_file_is_text(bad)) {
+		index_complain(&tree->complaints, "%s", why->message);
+		return NULL;
+	}
+	pthread_mutex_lock(&changed->lock);
+	text = atomic_load_explicit(&slot->file, memory_order_acquire);
+	if (text == bad) {
+		index_complain(&tree->complaints, "%s", why->message);
+		text = NULL;
+		if (index_file_open_text(tree->directory, kind, tree->map, &text, NULL) ==
+			0) {
+			index_complain(&tree->complaints, "%s is read instead",
+				index_file_path(text));
+			slot->damaged = bad;
+			atomic_store_explicit(&slot->file, text, memory_order_release);
+		}
+	}
+	pthread_mutex_unlock(&changed->lock);
+	return text;
+}
+
+typedef int (*index_question)(const struct index_file *file, const char *key,
+	struct index_values *out, struct umod_error *error);
+
+static int ask(const struct index_tree *tree, enum index_kind kind,
+	index_question question, const char *key, struct index_values *out)
+{
+	unsigned before = out->count;
+	int err;
+	struct index_file *file = index_tree_file(tree, kind, &err);
+
+	while (file) {
+		struct umod_error why = { 0 };
+		err = question(file, key, out, &why);
+		if (err >= 0 || err == -ENOMEM)
+			return err;
+		out->count = before;
+		err = 0;
+		file = instead(tree, kind, file, &why);
+	}
+	return err;
 }
 
 int index_tree_find(const struct index_tree *tree, enum index_kind kind, const char *key,
 	struct index_values *out)
 {
-	struct umod_error why = { 0 };
-	int err;
-	struct index_file *file = index_tree_file(tree, kind, &err);
-
-	if (!file)
-		return err;
-	return forgive(tree, index_file_find(file, key, out, &why), &why);
+	return ask(tree, kind, index_file_find, key, out);
 }
 
 int index_tree_search(const struct index_tree *tree, enum index_kind kind,
 	const char *text, struct index_values *out)
 {
+	return ask(tree, kind, index_file_search, text, out);
+}
+
+static int pass_over(const char *key, const char *value, void *data)
+{
+	(void)key;
+	(void)value;
+	(void)data;
+	return 0;
+}
+
+int index_tree_walk(const struct index_tree *tree, enum index_kind kind,
+	index_visit visit, void *data, struct umod_error *error)
+{
 	struct umod_error why = { 0 };
 	int err;
-	struct index_file *file = index_tree_file(tree, kind, &err);
+	struct index_file *file = index_tree_file(tree, kind, &err), *text = NULL;
 
 	if (!file)
 		return err;
-	return forgive(tree, index_file_search(file, text, out, &why), &why);
+	if (index_file_walk(file, pass_over, NULL, &why) == -ELIBBAD)
+		text = instead(tree, kind, file, &why);
+	return index_file_walk(text ? text : file, visit, data, error);
 }
 
 int index_builtin_info(const struct index_tree *tree, const char *module,

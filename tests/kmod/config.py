@@ -10,11 +10,13 @@ import subprocess
 import sys
 import tempfile
 
+from tap import run
+
 RELEASE = '1.0'
 DEP = {'kernel/a.ko': 'kernel/b.ko kernel/c-d.ko', 'kernel/b.ko': '', 'kernel/c-d.ko': '',
        'kernel/e.ko': '', 'kernel/f.ko': 'kernel/e.ko', 'extra/long-name.ko.xz': ''}
 ALIAS = ['pci:v00008086d*sv*sd*bc*sc*i* a', 'pci:v00008086d00001*sv*sd*bc*sc*i* b',
-         'usb:v[0-4]*p?x e', 'fs_x f', 'of:N*T*Cfoo,bar c_d', 'many a', 'many b', 'many e']
+         'usb:v[0-4]*p?x e', 'fs_x f', 'of:N*T*Cfoo,bar c_d', 'many a', 'many b', 'many e', 'o-dash:* e']
 # name: (configuration, arguments); the same from both.
 EQUAL = {
     'options': ('options a x=1\noptions a y="2 3"\noptions b\tz\n', ['-D', 'a', 'w=4 5', 'v']),
@@ -58,6 +60,13 @@ EQUAL = {
     'some of them': ('', ['-a', '-D', 'ghost', 'e']),
     'a bracket too many': ('alias x] a\nalias y[ a\noptions a z=1\n', ['-D', 'a']),
     'a built-in module': ('', ['-D', 'inside']),
+    'a backslash': ('install foo echo "a\\$b" c\\d\n', ['-c']),
+    'a backslash for itself': ('options foo a=\\\\\noptions a x=1\n', ['-c']),
+    'a long alias': (f'alias {"x" * 5000} a\n', ['-R', 'x']),
+    'a long alias shown': (f'alias {"x" * 5000} a\n', ['-c']),
+    'a remove command shown': ('remove a echo [$CMDLINE_OPTS] x\n', ['-r', '-n', '-v', 'a']),
+    'versions of what is no module': ('', ['--show-modversions', '/etc/passwd']),
+    'exports of what is no module': ('', ['--show-exports', '/etc/passwd']),
     'a packed module': ('', ['-D', 'long_name']),
 }
 # name: (configuration, arguments, status, in standard output, in standard error)
@@ -77,6 +86,17 @@ OURS = {
     'forbid a path': ('forbid e\n', ['-D', 'TREE/kernel/e.ko'], 1, '', 'is forbidden by'),
     'forbid without a name': ('forbid\n', ['-D', 'e'], 0, 'kernel/e.ko',
                               "FILE line 1: ignoring bad line starting with 'forbid'"),
+    'forbid a link': ('forbid e\n', ['-D', 'TREE/../odd/link.ko'], 1, '',
+                      'e, which is what TREE/../odd/link.ko holds, is forbidden by FILE line 1'),
+    'forbid a copy': ('forbid e\n', ['-D', 'TREE/../odd/copy.ko'], 1, '', 'is forbidden by FILE'),
+    'forbid nothing else': ('forbid a\n', ['-D', 'TREE/../odd/copy.ko'], 0, 'copy.ko', ''),
+    'forbid what is packed': ('forbid e\n', ['-D', 'TREE/../odd/odd.ko.xz'], 1, '',
+                              'cannot be unpacked'),
+    'forbid leaves other softdeps': (
+        'forbid e\nsoftdep b pre: f c-d\nsoftdep f pre: c-d\n', ['-D', 'b'], 0,
+        'insmod TREE/kernel/c-d.ko \ninsmod TREE/kernel/b.ko', 'softdep f of b is left out'),
+    'forbid is told even quietly': ('forbid e\n', ['-q', '-n', 'e'], 1, '', 'is forbidden by'),
+    'forbid and blacklist': ('forbid e\nblacklist e\nalias me e\n', ['-D', 'me'], 0, '', ''),
     'a path': ('options e x=1\n', ['-D', 'TREE/kernel/e.ko', 'y=2'], 0,
                'insmod TREE/kernel/e.ko x=1 y=2\n', ''),
     'softdep shown': ('softdep f post: e pre: a  b\n', ['-c'], 0,
@@ -110,7 +130,7 @@ class Bench:
         self.links.mkdir()
         (self.links / 'modprobe').symlink_to(pathlib.Path(umod).resolve())
         self.tree = make_tree(work / 'root')
-        self.binary = umod
+        self.binary = pathlib.Path(umod).resolve()
 
     def run(self, kmod, config, arguments, environment=None):
         arguments = [a.replace('TREE', str(self.tree)) for a in arguments]
@@ -145,13 +165,14 @@ class Bench:
 
 def write_indexes(bench):
     """The .bin files by kmod's depmod, from modules that say what DEP and ALIAS say."""
-    source = bench.work / 'module.c'
+    source, odd = bench.work / 'module.c', bench.tree.parent / 'odd'
+    odd.mkdir()
     needs = {p: [pathlib.PurePath(d).name.split('.')[0].replace('-', '_')
                  for d in deps.split()] for p, deps in DEP.items()}
     for path in DEP:
         name = pathlib.PurePath(path).name.split('.')[0].replace('-', '_')
         said = [f'alias={a.split()[0]}' for a in ALIAS if a.split()[1] == name]
-        text = '\\0'.join(['license=GPL', *said])
+        text = '\\0'.join(['license=GPL', *said, f'name={name}'])
         code = [f'__attribute__((section(".modinfo"), used)) static char i[] = "{text}";',
                 f'void {name}_here(void) {{}}',
                 f'__attribute__((section("__ksymtab_strings"), used)) static char k[] = '
@@ -168,6 +189,10 @@ def write_indexes(bench):
             packed = subprocess.run(['xz', '-c'], input=packed, check=True,
                                     capture_output=True).stdout
         target.write_bytes(packed)
+        if path == 'kernel/e.ko':
+            (odd / 'copy.ko').write_bytes(packed)
+    (odd / 'link.ko').symlink_to('../1.0/kernel/e.ko')
+    (odd / 'odd.ko.xz').write_bytes(b'\xfd7zXZ\0' + b'x' * 40)
     for text in ('modules.dep', 'modules.alias'):
         (bench.tree / text).unlink()
     (bench.tree / 'modules.order').write_text(''.join(f'{p}\n' for p in DEP))
@@ -186,6 +211,61 @@ def text_alone(bench):
     bench.result(status == 0 and out.splitlines() == [
         f'insmod {bench.tree}/kernel/e.ko ', f'insmod {bench.tree}/kernel/f.ko '],
         'text alone: -D f', out)
+
+
+def told_texts(bench):
+    """A .bin that is damaged anywhere, or missing: its text is asked, which is told."""
+    for name, question in (('modules.dep', ['-D', 'f']), ('modules.alias', ['-R', 'fs-x']),
+                           ('modules.alias', ['-R', 'o-dash:x']), ('modules.symbols',
+                           ['-R', 'symbol:a_here']), ('modules.alias', ['-c']),
+                           ('modules.builtin', ['-D', 'inside'])):
+        path = bench.tree / f'{name}.bin'
+        whole = path.read_bytes()
+        wanted = bench.run(False, [], question)[:2]
+        root = int.from_bytes(whole[8:12], 'big') & 0x0fffffff
+        at = root + 2 if whole[8] & 0x20 else root + 1
+        for what, data in (('missing', None), ('cut', whole[:11]),
+                           ('damaged', whole[:at] + b'\x7f' * (len(whole) - at))):
+            path.unlink()
+            if data is not None:
+                path.write_bytes(data)
+            status, out, err = bench.run(False, [], question)
+            same = sorted(out.splitlines()) == sorted(wanted[1].splitlines())
+            bench.result(status == wanted[0] and same and f'{path}' in err and
+                         (not data or f'{name} is read instead' in err),
+                         f'{name}.bin is {what}: {question}', f'{out}\n{wanted}\n{err}')
+            path.write_bytes(whole)
+    # What is damaged and has no text: the rest is shown.
+    path, text = bench.tree / 'modules.alias.bin', bench.tree / 'modules.alias'
+    whole, kept = path.read_bytes(), text.read_bytes()
+    path.write_bytes(whole[:len(whole) // 2])
+    text.unlink()
+    _, out, _ = bench.run(False, [], ['-c'])
+    bench.result('alias symbol:a_here a' in out, 'a damaged index: the next is shown', out)
+    path.write_bytes(whole)
+    text.write_bytes(kept)
+
+
+def relative_root(bench):
+    os.chdir(bench.work)
+    for root in ('root', './root', '.'):
+        got = [run(program, '-C', '/dev/null', '-d', root, '-S', RELEASE, '-D', 'f')
+               for program in (bench.links / 'modprobe', '/sbin/modprobe')]
+        bench.result(got[0].stdout == got[1].stdout and
+                     got[0].returncode == got[1].returncode, f'-d {root}', f'{got}')
+    os.chdir('/')
+
+
+def removing(bench):
+    (bench.links / 'rmmod').symlink_to(pathlib.Path(bench.binary).resolve())
+    for name in ('a/b', '/no/such.ko', 'nosuch.ko', 'no-such.x.y'):
+        got = [run(program, name) for program in (bench.links / 'rmmod', '/sbin/rmmod')]
+        said = [g.stderr.split(b'ERROR: ')[-1] for g in got]
+        bench.result(said[0] == said[1] and got[0].returncode == got[1].returncode,
+                     f'rmmod {name}', f'{got}')
+    got = run(bench.links / 'rmmod', '')
+    bench.result(got.returncode == 1 and b'not currently loaded' in got.stderr, 'rmmod ""',
+                 f'{got}')
 
 
 def damaged_indexes(bench):
@@ -293,7 +373,11 @@ def main():
             path = bench.file('test.conf', text)
             got = bench.run(False, [path], arguments)
             bench.result(got[0] == status and out.replace('TREE', str(bench.tree)) in got[1] and
-                         err.replace('FILE', str(path)) in got[2], what, f'{got}')
+                         err.replace('FILE', str(path)).replace('TREE', str(bench.tree))
+                         in got[2], what, f'{got}')
+        told_texts(bench)
+        relative_root(bench)
+        removing(bench)
         damaged_indexes(bench)
         directories(bench)
         system_directories(bench)

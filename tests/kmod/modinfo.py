@@ -69,7 +69,7 @@ def names(tap, modinfo, name, root, release, work, rng):
     asked += rng.sample(aliases, 40) + builtin + ['ext4', 'fs-ext4', 'nosuch', 'nosuch.ko', 'a[']
     wrong = [a for a in asked if outcome(modinfo, *where, a) != outcome(KMOD, *where, a)]
     tap.check(not wrong, f'{name}: {len(asked)} names, aliases and built-in modules', wrong)
-    for options in (['-m', 'ext4'], ['-m', 'fs-ext4'], ['-F', 'name', builtin[0]],
+    for options in (['-m', 'ext4'], ['-m', 'ext4.ko'], ['-m', 'fs-ext4'], ['-F', 'name', builtin[0]],
                     ['-n', builtin[0]], ['-0', *builtin[:9]], ['-p', *builtin]):
         same(tap, modinfo, f'{name}: {" ".join(options[:2])}', *where, *options)
     same(tap, modinfo, f'{name}: a relative root', '-b', '.', '-k', release, 'ext4', cwd=work)
@@ -107,6 +107,42 @@ def odd_files(tap, modinfo, work):
     for options in ([], ['-h'], ['--nosuch'], ['-F']):
         tap.check(run(modinfo, *options).returncode == run(KMOD, *options).returncode,
                   f'exit status of {options}')
+
+
+def built_in(tap, modinfo, work):
+    """A built-in module with more fields than any kernel has."""
+    tree = work / 'many' / 'lib' / 'modules' / '1.0'
+    tree.mkdir(parents=True)
+    (tree / 'modules.builtin').write_text('kernel/inside.ko\n')
+    (tree / 'modules.builtin.modinfo').write_bytes(b''.join(
+        b'inside.alias=x%d\0' % i for i in range(3000)) + b'inside.license=GPL\0')
+    (tree / 'modules.order').write_bytes(b'')
+    subprocess.run(['/sbin/depmod', '-b', work / 'many', '1.0'], check=True)
+    same(tap, modinfo, 'a built-in module with 3,001 fields', '-b', work / 'many', '-k', '1.0',
+         'inside')
+
+
+def verified(tap, modinfo, path, work):
+    """--verify has its exit status whatever is shown."""
+    key = work / 'key.pem'
+    subprocess.run(['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=x',
+                    '-keyout', '/dev/null', '-out', key], check=True, stderr=subprocess.DEVNULL)
+    for options in (['-n'], ['-F', 'filename'], ['-F', 'license'], []):
+        done = run(modinfo, '--verify', '--keyring', key, *options, path)
+        tap.check(done.returncode == 1 and done.stdout, f'--verify {options}: the exit status',
+                  done)
+    where = ['-b', work / 'many', '-k', '1.0']
+    for options in (['-n'], ['-F', 'name'], []):
+        done = run(modinfo, '--verify', '--keyring', key, *where, *options, 'inside')
+        tap.check(done.returncode == 1 and (options or b'verified:       not checked\n' in
+                                            done.stdout),
+                  f'--verify {options}: what is built in is not checked', done)
+        if options:
+            tap.same(done.stdout, run(KMOD, *where, *options, 'inside').stdout,
+                     f'--verify {options}: shows no more')
+    done = run(modinfo, '--verify', '--keyring', key, *where, '--json', 'inside')
+    tap.check(json.loads(done.stdout)[0]['verification']['verdict'] == 'not checked',
+              '--verify --json: what is built in', done)
 
 
 def unpacked(path):
@@ -159,10 +195,12 @@ def main():
         fetched = fetch(script, folder, wanted)
         trees(tap, modinfo, fetched, everything, work)
         odd_files(tap, modinfo, work)
+        built_in(tap, modinfo, work)
         _, root, release = fetched[0]
         paths = sorted(str(p) for p in (root / 'lib/modules' / release).rglob('*.ko*'))[:50]
         damage(tap, modinfo, paths[5], work, 2000 if everything else 300)
         as_json(tap, modinfo, paths)
+        verified(tap, modinfo, paths[5], work)
     tap.done()
 
 

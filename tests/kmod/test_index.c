@@ -351,7 +351,8 @@ static char complaint[1024];
 static void complain(void *data, const char *message)
 {
 	(void)data;
-	snprintf(complaint, sizeof(complaint), "%s", message);
+	size_t used = strlen(complaint);
+	snprintf(complaint + used, sizeof(complaint) - used, "%s\n", message);
 }
 
 static struct umod_modtree *open_tree(bool map)
@@ -400,6 +401,17 @@ TEST(damaged_index_falls_back_to_text)
 	make_root(&m, (uint32_t)m.count | INDEX_NODE_VALUES);
 	write_file("modules.alias.bin", m.bytes, m.count);
 	write_text("modules.builtin", "kernel/foobar.ko\n");
+	tree = open_tree(false);
+	REQUIRE(tree != NULL);
+	check_first(tree, "foobar", "text");
+	CHECK_HAS(complaint, "modules.alias.bin: the index is damaged");
+	CHECK_HAS(complaint, "modules.alias is read instead");
+	umod_modtree_unref(tree);
+
+	/* Without a text the rest is still asked. */
+	char path[80];
+	snprintf(path, sizeof(path), "%s/modules.alias", folder);
+	CHECK_INT(unlink(path), 0);
 	tree = open_tree(false);
 	REQUIRE(tree != NULL);
 	check_first(tree, "foobar", "foobar");
