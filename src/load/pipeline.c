@@ -230,6 +230,9 @@ static int do_bind(struct load *load)
 	/* Resolvers run: not those of a file that was cut short. */
 	if (!result && load->has_deferred && !was_cut(load))
 		result = bind_ifuncs(load);
+	/* It writes a page of the file that may not have been touched yet. */
+	for (unsigned i = 0; !result && i < load->count; i++)
+		link_relocate_dynamic(&load->order[i]->image);
 	int guarded = end_guards(load);
 	for (unsigned i = 0; !result && !guarded && i < load->count; i++)
 		if (load->order[i]->image.tls_id)
@@ -240,10 +243,8 @@ static int do_bind(struct load *load)
 static int do_protect(struct load *load)
 {
 	int result = load->convention ? load->convention->bound(load) : 0;
-	for (unsigned i = 0; !result && i < load->count; i++) {
-		link_relocate_dynamic(&load->order[i]->image);
+	for (unsigned i = 0; !result && i < load->count; i++)
 		result = link_protect(&load->order[i]->image, load->error);
-	}
 	return result;
 }
 
