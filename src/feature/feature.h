@@ -91,16 +91,36 @@ int feature_read_path(int directory, const char *path, uint64_t limit,
 
 /* ---- a file in parts (partial.c) ---- */
 
+/*
+ * Which parts of a file were read, in order and apart. No byte is to be read twice: what
+ * was checked would be another then, if somebody writes the file meanwhile.
+ */
+#define FEATURE_PARTS 16
+struct feature_parts {
+	struct {
+		uint64_t start, end;
+	} items[FEATURE_PARTS];
+	unsigned count;
+};
+/*
+ * The first stretch of [*@start, *@end) that was not read, in *@start and *@end; counted
+ * as read from then on. False: all of it was.
+ */
+bool feature_parts_next(struct feature_parts *parts, uint64_t *start, uint64_t *end);
+/*
+ * What to read for [offset, offset + count) of a file of @total bytes, in *@start and
+ * *@end: more on both sides, that is likely asked for next. False: nothing.
+ */
+bool feature_parts_want(const struct feature_parts *parts, uint64_t offset,
+	uint64_t count, uint64_t total, uint64_t *start, uint64_t *end);
+
 /* Zeroed: closed. Its buffer is used again from one file to the next; the caller frees
  * that. */
 struct feature_partial {
 	struct feature_buffer buffer;
 	int fd;
 	uint64_t count;
-	struct {
-		uint64_t start, end;
-	} parts[16];
-	unsigned used;
+	struct feature_parts parts;
 };
 /*
  * Makes *@out the bytes of @fd, which must stay open while they are asked for: unpacked

@@ -11,27 +11,71 @@
 /* What may lie beside what is asked for, and is likely asked for next. */
 #define AROUND_BYTES ((uint64_t)8 << 10)
 
+bool feature_parts_want(const struct feature_parts *parts, uint64_t offset,
+	uint64_t count, uint64_t total, uint64_t *start, uint64_t *end)
+{
+	*start = offset > AROUND_BYTES ? offset - AROUND_BYTES : 0;
+	*end = offset + count;
+	for (unsigned i = 0; i < parts->count; i++)
+		if (offset >= parts->items[i].start && *end <= parts->items[i].end)
+			return false;
+	*end = total - *end > AROUND_BYTES ? *end + AROUND_BYTES : total;
+	/* When there is no room to remember one more, all is read. */
+	if (parts->count == FEATURE_PARTS) {
+		*start = 0;
+		*end = total;
+	}
+	return true;
+}
+
+bool feature_parts_next(struct feature_parts *parts, uint64_t *start, uint64_t *end)
+{
+	unsigned at = 0, last;
+	uint64_t gap = *start;
+	while (at < parts->count && parts->items[at].end < gap)
+		at++;
+	/* A part that holds the beginning, or ends there. */
+	bool joins = at < parts->count && parts->items[at].start <= gap;
+	if (joins && parts->items[at].end > gap)
+		gap = parts->items[at].end;
+	if (gap >= *end)
+		return false;
+	last = joins ? at + 1 : at;
+	if (last < parts->count && parts->items[last].start < *end)
+		*end = parts->items[last].start;
+	*start = gap;
+	if (!joins) {
+		memmove(&parts->items[at + 1], &parts->items[at],
+			(parts->count++ - at) * sizeof(parts->items[0]));
+		parts->items[at].start = gap;
+	}
+	parts->items[at].end = *end;
+	/* It may have filled a gap. */
+	if (at + 1 < parts->count && parts->items[at + 1].start <= *end) {
+		parts->items[at].end = parts->items[at + 1].end;
+		memmove(&parts->items[at + 1], &parts->items[at + 2],
+			(--parts->count - at - 1) * sizeof(parts->items[0]));
+	}
+	return true;
+}
+
 static int fetch(void *data, uint64_t offset, uint64_t count)
 {
 	struct feature_partial *partial = data;
-	uint64_t end = offset + count;
+	uint64_t start, end, from, to;
 
-	for (unsigned i = 0; i < partial->used; i++) {
-		if (offset >= partial->parts[i].start && end <= partial->parts[i].end)
-			return 0;
-	}
-	offset = offset > AROUND_BYTES ? offset - AROUND_BYTES : 0;
-	end = partial->count - end > AROUND_BYTES ? end + AROUND_BYTES : partial->count;
-	int64_t got = base_sys_pread(
-		partial->fd, partial->buffer.bytes + offset, end - offset, offset);
-	if (got < 0)
-		return (int)got;
-	/* Cut short meanwhile. */
-	if ((uint64_t)got < end - offset)
-		return -EBUSY;
-	if (partial->used < base_array_count(partial->parts)) {
-		partial->parts[partial->used].start = offset;
-		partial->parts[partial->used++].end = end;
+	if (!feature_parts_want(
+		    &partial->parts, offset, count, partial->count, &start, &end))
+		return 0;
+	for (from = start, to = end; feature_parts_next(&partial->parts, &from, &to);
+		from = to, to = end) {
+		int64_t got = base_sys_pread(
+			partial->fd, partial->buffer.bytes + from, to - from, from);
+		if (got < 0)
+			return (int)got;
+		/* Cut short meanwhile. */
+		if ((uint64_t)got < to - from)
+			return -EBUSY;
 	}
 	return 0;
 }
@@ -69,9 +113,9 @@ int feature_partial_open(struct feature_partial *partial, int fd, const char *na
 			"cannot be read: %s", strerror(-result));
 	partial->fd = fd;
 	partial->count = (uint64_t)st.st_size;
-	partial->used = 1;
-	partial->parts[0].start = 0;
-	partial->parts[0].end =
+	partial->parts.count = 1;
+	partial->parts.items[0].start = 0;
+	partial->parts.items[0].end =
 		(uint64_t)got < partial->count ? (uint64_t)got : partial->count;
 	*out = (struct elf_bytes){ .bytes = buffer->bytes,
 		.count = partial->count,

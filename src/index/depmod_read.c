@@ -15,8 +15,6 @@
 #include <unistd.h>
 
 #define FIRST_BYTES ((size_t)128 << 10)
-/* What may lie beside what is asked for, and is likely asked for next. */
-#define AROUND_BYTES ((uint64_t)8 << 10)
 /* Memory that a large module leaves behind is given back from here on. */
 #define KEEP_BYTES  ((size_t)4 << 20)
 #define MAX_THREADS 16u
@@ -74,34 +72,26 @@ struct parts {
 	int fd;
 	struct feature_buffer *buffer;
 	uint64_t count; /* of the file */
-	struct part {
-		uint64_t start, end;
-	} items[16];
-	unsigned used;
+	struct feature_parts read;
 };
 
 static int fetch(void *data, uint64_t offset, uint64_t count)
 {
 	struct parts *parts = data;
-	uint64_t end = offset + count;
+	uint64_t start, end, from, to;
 
-	for (unsigned i = 0; i < parts->used; i++) {
-		if (offset >= parts->items[i].start && end <= parts->items[i].end)
-			return 0;
+	if (!feature_parts_want(&parts->read, offset, count, parts->count, &start, &end))
+		return 0;
+	for (from = start, to = end; feature_parts_next(&parts->read, &from, &to);
+		from = to, to = end) {
+		ssize_t got = pread(
+			parts->fd, parts->buffer->bytes + from, to - from, (off_t)from);
+		if (got < 0)
+			return -errno;
+		/* Cut short meanwhile. */
+		if ((uint64_t)got < to - from)
+			return -EBUSY;
 	}
-	offset = offset > AROUND_BYTES ? offset - AROUND_BYTES : 0;
-	end = end < parts->count - AROUND_BYTES ? end + AROUND_BYTES : parts->count;
-	if (parts->items[0].end > offset)
-		offset = parts->items[0].end;
-	ssize_t got = pread(
-		parts->fd, parts->buffer->bytes + offset, end - offset, (off_t)offset);
-	if (got < 0)
-		return -errno;
-	/* Cut short meanwhile: the rest reads as zeros would, and is refused. */
-	if ((uint64_t)got < end - offset)
-		return -EBUSY;
-	if (parts->used < base_array_count(parts->items))
-		parts->items[parts->used++] = (struct part){ offset, end };
 	return 0;
 }
 
@@ -237,7 +227,7 @@ static int read_open(struct depmod_worker *worker, struct depmod_module *module,
 	struct umod_error *error)
 {
 	struct feature_buffer *buffer = &worker->buffer;
-	struct parts parts = { .fd = fd, .buffer = buffer, .used = 1 };
+	struct parts parts = { .fd = fd, .buffer = buffer, .read = { .count = 1 } };
 	struct elf_bytes bytes = { .count = 0 };
 	struct stat st;
 
@@ -271,7 +261,7 @@ static int read_open(struct depmod_worker *worker, struct depmod_module *module,
 			return -ENOMEM;
 	}
 	parts.count = buffer->count = bytes.count;
-	parts.items[0].end = (uint64_t)got;
+	parts.read.items[0].end = (uint64_t)got;
 	bytes.bytes = buffer->bytes;
 	if (bytes.count > (uint64_t)got) {
 		bytes.fetch = fetch;

@@ -271,3 +271,42 @@ TEST(limits_of_unpacking)
 	feature_buffer_free(&out);
 	unlink(path);
 }
+
+/* ---- what was read of a file ---- */
+
+/* Whatever is asked for in whatever order: each byte is read once. */
+TEST(parts_are_read_once)
+{
+	enum { TOTAL = 1 << 20 };
+	static unsigned char times[TOTAL];
+	srand(7);
+	for (unsigned round = 0; round < 200; round++) {
+		struct feature_parts parts = { .count = 1 };
+		memset(times, 0, sizeof(times));
+		parts.items[0].end = (uint64_t)rand() % 200000;
+		memset(times, 1, parts.items[0].end);
+		for (unsigned i = 0; i < 60; i++) {
+			uint64_t count = 1 + (uint64_t)rand() % 30000, start, end;
+			uint64_t offset = (uint64_t)rand() % (TOTAL - count), from, to;
+			if (feature_parts_want(
+				    &parts, offset, count, TOTAL, &start, &end))
+				for (from = start, to = end;
+					feature_parts_next(&parts, &from, &to);
+					from = to, to = end)
+					for (uint64_t b = from; b < to; b++)
+						times[b]++;
+			for (uint64_t b = offset; b < offset + count; b++)
+				if (times[b] != 1) {
+					FAIL("round %u: byte %lu read %u times", round, b,
+						times[b]);
+					return;
+				}
+		}
+		for (unsigned b = 0; b < TOTAL; b++)
+			if (times[b] > 1) {
+				FAIL("round %u: byte %u read %u times", round, b,
+					times[b]);
+				return;
+			}
+	}
+}
