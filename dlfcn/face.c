@@ -73,7 +73,7 @@ void face_setup(void)
 __attribute__((constructor)) static void start(void)
 {
 	keep_library_path();
-	base_lock_across_fork(&context_lock);
+	base_lock_across_fork(BASE_FORK_FACE, &context_lock);
 	/* Before the program registers a handler of its own: ld.so's run after those. */
 	load_finish_at_exit();
 }

@@ -57,17 +57,22 @@ static void touch_own_code(void)
 	base_free(heap);
 }
 
+static pthread_mutex_t setup_lock = PTHREAD_MUTEX_INITIALIZER; /* done */
+
+__attribute__((constructor)) static void keep_lock(void)
+{
+	base_lock_across_fork(BASE_FORK_SETUP, &setup_lock);
+}
+
 /* A failure, for want of memory perhaps, is not for ever: the next context tries again.
  */
 int api_setup(struct umod_error *error)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* done */
 	static atomic_bool done;
 	int result = 0;
-	/* Once it is done no lock is taken: a child of fork could not let go of it. */
 	if (atomic_load(&done))
 		return 0;
-	pthread_mutex_lock(&lock);
+	pthread_mutex_lock(&setup_lock);
 	if (!done) {
 		base_trace_setup();
 		link_arch_setup();
@@ -86,7 +91,7 @@ int api_setup(struct umod_error *error)
 		load_finish_at_exit();
 		done = true;
 	}
-	pthread_mutex_unlock(&lock);
+	pthread_mutex_unlock(&setup_lock);
 	return result;
 }
 

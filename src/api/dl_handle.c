@@ -22,7 +22,7 @@ static __thread struct {
 
 __attribute__((constructor)) static void keep_lock(void)
 {
-	base_lock_across_fork(&handles_lock);
+	base_lock_across_fork(BASE_FORK_HANDLES, &handles_lock);
 }
 
 bool dl_handle_is_known(void *handle)

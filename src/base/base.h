@@ -162,13 +162,33 @@ uint64_t base_now_ns(void); /* CLOCK_MONOTONIC */
 
 /* ---- process ---- */
 bool base_secure_execution(void); /* AT_SECURE */
-/*
- * Holds @lock across fork(2), so that a child finds it free. For locks inside which none
- * but malloc's is taken; from a constructor, eight at most.
- */
-void base_lock_across_fork(pthread_mutex_t *lock);
 unsigned long base_auxval(unsigned long type);
 const char *base_getenv(const char *name); /* NULL in secure execution */
+
+/* ---- locks across fork(2) (fork.c) ---- */
+
+/* Those of the process, in the order in which a thread takes them. */
+enum base_fork_lock {
+	BASE_FORK_FACE, /* of the drop-in library: its context */
+	BASE_FORK_SETUP,
+	BASE_FORK_REGISTRY,
+	BASE_FORK_TLS,
+	BASE_FORK_HOST,
+	/* Inside these none but malloc's is taken. */
+	BASE_FORK_VERSIONS,
+	BASE_FORK_GUARD,
+	BASE_FORK_HANDLES,
+	BASE_FORK_CRYPTO,
+	BASE_FORK_LOCKS
+};
+/*
+ * Holds @lock across fork(2), so that a child finds it free and what it guards whole. To
+ * be called from a constructor: a fork that has begun takes no lock that comes later.
+ */
+void base_lock_across_fork(enum base_fork_lock which, pthread_mutex_t *lock);
+/* The same by functions: before the fork, and after it in the parent and in the child. */
+void base_call_across_fork(enum base_fork_lock which, void (*before)(void),
+	void (*parent)(void), void (*child)(void));
 
 /* ---- strings and hashing (hash.c) ---- */
 

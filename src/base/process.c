@@ -6,7 +6,6 @@
  */
 #include "base/base.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
 #include <time.h>
@@ -32,27 +31,4 @@ unsigned long base_auxval(unsigned long type)
 const char *base_getenv(const char *name)
 {
 	return base_secure_execution() ? NULL : getenv(name);
-}
-
-static pthread_mutex_t *fork_locks[8];
-static unsigned fork_lock_count;
-
-static void before_fork(void)
-{
-	for (unsigned i = 0; i < fork_lock_count; i++)
-		pthread_mutex_lock(fork_locks[i]);
-}
-
-static void after_fork(void)
-{
-	for (unsigned i = 0; i < fork_lock_count; i++)
-		pthread_mutex_unlock(fork_locks[i]);
-}
-
-void base_lock_across_fork(pthread_mutex_t *lock)
-{
-	if (fork_lock_count == 0)
-		pthread_atfork(before_fork, after_fork, after_fork);
-	assert(fork_lock_count < base_array_count(fork_locks));
-	fork_locks[fork_lock_count++] = lock;
 }

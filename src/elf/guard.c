@@ -16,7 +16,7 @@ static __thread struct elf_guard *innermost __attribute__((tls_model("initial-ex
 
 __attribute__((constructor)) static void keep_lock(void)
 {
-	base_lock_across_fork(&lock);
+	base_lock_across_fork(BASE_FORK_GUARD, &lock);
 }
 
 static void pass_on(int number, siginfo_t *info, void *context)

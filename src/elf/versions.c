@@ -20,7 +20,7 @@ struct interned {
 
 __attribute__((constructor)) static void keep_lock(void)
 {
-	base_lock_across_fork(&intern_lock);
+	base_lock_across_fork(BASE_FORK_VERSIONS, &intern_lock);
 }
 
 uint32_t elf_version_intern(const char *name)

@@ -61,6 +61,11 @@ _Static_assert(sizeof(crypto) == (base_array_count(names) - 1) * sizeof(void *),
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static atomic_bool ready;
 
+__attribute__((constructor)) static void keep_lock(void)
+{
+	base_lock_across_fork(BASE_FORK_CRYPTO, &lock);
+}
+
 /* What loads the library takes the load lock, which others hold when they come here. */
 static int start(struct umod_error *error)
 {

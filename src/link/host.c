@@ -35,6 +35,11 @@ static bool make_view(struct elf_view *view, const char *name, uintptr_t bias)
 		       header->e_phnum, NULL) == 0;
 }
 
+__attribute__((constructor)) static void keep_lock(void)
+{
+	base_lock_across_fork(BASE_FORK_HOST, &host_lock);
+}
+
 static bool make_views(void)
 {
 	if (atomic_load_explicit(&host_views_made, memory_order_acquire))

@@ -130,14 +130,18 @@ static void after_fork_child(void)
 	after_fork_parent();
 }
 
+__attribute__((constructor)) static void keep_lock(void)
+{
+	base_call_across_fork(
+		BASE_FORK_TLS, before_fork, after_fork_parent, after_fork_child);
+}
+
 int tls_exit_setup(void)
 {
 	static bool done;
 	if (done)
 		return 0;
 	int result = pthread_key_create(&key, thread_ends);
-	if (!result)
-		result = pthread_atfork(before_fork, after_fork_parent, after_fork_child);
 	real_atexit = (int (*)(void (*)(void *), void *, void *))link_host_symbol(
 		"__cxa_thread_atexit_impl");
 	done = result == 0;

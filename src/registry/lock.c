@@ -10,7 +10,6 @@ struct registry_statistics registry_statistics;
 static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 static unsigned depth; /* how often the thread that holds it took it */
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
 static uint32_t visits;
 
 void registry_unlock(void)
@@ -19,30 +18,27 @@ void registry_unlock(void)
 	pthread_mutex_unlock(&lock);
 }
 
-static void take(void)
+void registry_lock(void)
 {
 	pthread_mutex_lock(&lock);
 	depth++;
 }
 
 /* The child's thread has another number than the owner that the lock remembers: it
- * cannot be unlocked there, only made new. What it guards is whole, for we held it. */
+ * cannot be unlocked there, only made new. What it guards is whole, for we held it; and
+ * hold it on where the fork came from within a load, from a constructor say. */
 static void renew(void)
 {
+	unsigned held = depth - 1;
 	lock = (pthread_mutex_t)PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 	changed = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
-	depth = 0;
+	for (depth = 0; depth < held;)
+		registry_lock();
 }
 
-static void hold_across_fork(void)
+__attribute__((constructor)) static void keep_lock(void)
 {
-	pthread_atfork(take, registry_unlock, renew);
-}
-
-void registry_lock(void)
-{
-	pthread_once(&once, hold_across_fork);
-	take();
+	base_call_across_fork(BASE_FORK_REGISTRY, registry_lock, registry_unlock, renew);
 }
 
 bool registry_lock_is_nested(void)

@@ -118,6 +118,8 @@ static void fork_meanwhile(void)
 		if (child == 0) {
 			alarm(20);
 			void *own = dlopen(plugin("silent"), RTLD_NOW);
+			if (!own)
+				fprintf(stderr, "a child: %s\n", dlerror());
 			_exit(own && strcmp(say(own, "common"), "silent") == 0 &&
 						dlclose(own) == 0
 					? 0
@@ -125,10 +127,34 @@ static void fork_meanwhile(void)
 		}
 		waitpid(child, &status, 0);
 		good += status == 0;
+		if (status != 0)
+			fprintf(stderr, "child %d: status %#x\n", i, (unsigned)status);
 	}
 	stop = true;
 	pthread_join(thread, NULL);
 	printf("%d children were well, %d failures\n", good, failures);
+}
+
+/* A constructor forks: parent and child both go on, and load more. */
+static void fork_within(void)
+{
+	fflush(stdout);
+	void *own = dlopen(plugin("forks"), RTLD_NOW);
+	int is_child = own ? *(int *)dlsym(own, "is_child") : 0, status = -1;
+	if (!is_child)
+		waitpid(own ? *(pid_t *)dlsym(own, "child") : -1, &status, 0);
+	else
+		alarm(20);
+	printf("%s: %s\n", is_child ? "child" : "parent",
+		say(open_told("a", RTLD_NOW), "common"));
+	pthread_t thread;
+	pthread_create(&thread, NULL, count_to, (void *)2);
+	pthread_join(thread, NULL);
+	printf("%d failures, status %d\n", failures, status);
+	if (is_child) {
+		fflush(stdout);
+		_exit(0);
+	}
 }
 
 static atomic_uint told;
@@ -165,6 +191,7 @@ const struct scenario thread_scenarios[] = {
 	{ "destructors", destructors },
 	{ "crowd", crowd },
 	{ "fork-meanwhile", fork_meanwhile },
+	{ "fork-within", fork_within },
 	{ "signals-meanwhile", signals_meanwhile },
 	{ NULL, NULL },
 };
