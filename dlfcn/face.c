@@ -7,8 +7,7 @@
 
 #include <stdlib.h>
 
-static _Atomic(struct umod_context *) context;
-static pthread_mutex_t context_lock = PTHREAD_MUTEX_INITIALIZER; /* guards making it */
+static _Atomic(struct umod_context *) context; /* made under the load lock */
 /* LD_LIBRARY_PATH as the program started, since ld.so goes by that; NULL: not set. */
 static char *library_path;
 static bool library_path_is_read;
@@ -41,9 +40,7 @@ static int make_context(struct umod_error *error)
 		result = umod_context_new(&options, &made, error);
 	if (result)
 		return result;
-	registry_lock();
 	link_show(&dl_counters, sizeof(dl_counters) / sizeof(uint64_t));
-	registry_unlock();
 	atomic_store_explicit(&context, made, memory_order_release);
 	return 0;
 }
@@ -53,11 +50,11 @@ static struct umod_context *get_context(struct umod_error *error)
 	struct umod_context *got = atomic_load_explicit(&context, memory_order_acquire);
 	if (base_likely(got))
 		return got;
-	pthread_mutex_lock(&context_lock);
+	registry_lock();
 	if (!atomic_load_explicit(&context, memory_order_relaxed))
 		make_context(error);
 	got = atomic_load_explicit(&context, memory_order_relaxed);
-	pthread_mutex_unlock(&context_lock);
+	registry_unlock();
 	return got;
 }
 
@@ -73,7 +70,6 @@ void face_setup(void)
 __attribute__((constructor)) static void start(void)
 {
 	keep_library_path();
-	base_lock_across_fork(BASE_FORK_FACE, &context_lock);
 	/* Before the program registers a handler of its own: ld.so's run after those. */
 	load_finish_at_exit();
 }

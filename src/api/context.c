@@ -57,13 +57,6 @@ static void touch_own_code(void)
 	base_free(heap);
 }
 
-static pthread_mutex_t setup_lock = PTHREAD_MUTEX_INITIALIZER; /* done */
-
-__attribute__((constructor)) static void keep_lock(void)
-{
-	base_lock_across_fork(BASE_FORK_SETUP, &setup_lock);
-}
-
 /* A failure, for want of memory perhaps, is not for ever: the next context tries again.
  */
 int api_setup(struct umod_error *error)
@@ -72,7 +65,7 @@ int api_setup(struct umod_error *error)
 	int result = 0;
 	if (atomic_load(&done))
 		return 0;
-	pthread_mutex_lock(&setup_lock);
+	registry_lock();
 	if (!done) {
 		base_trace_setup();
 		link_arch_setup();
@@ -91,7 +84,7 @@ int api_setup(struct umod_error *error)
 		load_finish_at_exit();
 		done = true;
 	}
-	pthread_mutex_unlock(&setup_lock);
+	registry_unlock();
 	return result;
 }
 

@@ -169,8 +169,6 @@ const char *base_getenv(const char *name); /* NULL in secure execution */
 
 /* Those of the process, in the order in which a thread takes them. */
 enum base_fork_lock {
-	BASE_FORK_FACE, /* of the drop-in library: its context */
-	BASE_FORK_SETUP,
 	BASE_FORK_REGISTRY,
 	BASE_FORK_TLS,
 	BASE_FORK_HOST,

@@ -30,9 +30,12 @@ void registry_lock(void)
 static void renew(void)
 {
 	unsigned held = depth - 1;
+	/* Refused, but tools that watch locks are told. */
+	while (depth > 0)
+		registry_unlock();
 	lock = (pthread_mutex_t)PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 	changed = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
-	for (depth = 0; depth < held;)
+	while (depth < held)
 		registry_lock();
 }
 
