@@ -20,7 +20,8 @@
  * of that name is loading, or has just failed; to remove: it has init but no exit, or is
  * not live), -EWOULDBLOCK (to remove: in use), -EKEYREJECTED (not signed, and it must
  * be), -EBADMSG (its signature is damaged). Where several hold, the first is told of
- * signature, format, -EPERM, version, duplicate, symbols, parameters.
+ * loading disabled, flags, signature, format, forbidden, vermagic, duplicate, writable
+ * code, symbols and their versions, listeners, parameters, init.
  *
  * Any thread may call, each function at any time, also from init and exit.
  */
@@ -37,7 +38,7 @@ extern "C" {
 
 enum umod_insert_flag {
 	/* The numbers of finit_module(2). */
-	UMOD_INSERT_IGNORE_MODVERSIONS = 1 << 0, /* taints: UMOD_TAINT_FORCED_MODULE */
+	UMOD_INSERT_IGNORE_MODVERSIONS = 1 << 0, /* taints; signed counts as unsigned */
 	UMOD_INSERT_IGNORE_VERMAGIC = 1 << 1,    /* the same */
 	UMOD_INSERT_COMPRESSED = 1 << 2,         /* allowed; packed files are known */
 	UMOD_INSERT_AUTOCLEAN = 1 << 8, /* goes again when unused: umod_autoclean */

@@ -336,7 +336,13 @@ static int insert(struct umod_namespace *space, struct life_try *try,
 		.error = error,
 		.convention = &convention,
 		.data = try };
+	/* What is not looked at any more may have been taken out of the signed file. */
+	load.counts_as_unsigned =
+		try->options->flags &
+		(UMOD_INSERT_IGNORE_MODVERSIONS | UMOD_INSERT_IGNORE_VERMAGIC);
 	int result = load_run(&load);
+	if (result == -ELIBBAD) /* the kernel tells no damage from another format */
+		result = error->code = -ENOEXEC;
 	if (result)
 		return result;
 	/* The load's reference: the namespace has one already. */
@@ -430,7 +436,9 @@ int life_insert(struct umod_namespace *space, const struct umod_source *source,
 {
 	struct life_try try = { .options = options };
 	struct umod_error own = { 0 };
-	int result = check_options(options, error);
+	int result = life_may_insert(source->path ? source->path : "a module", error);
+	if (!result)
+		result = check_options(options, error);
 	if (out)
 		*out = NULL;
 	return result ? result

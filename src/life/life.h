@@ -59,7 +59,9 @@ int life_space_get(
 	struct umod_namespace *space, struct life_space **out, struct umod_error *error);
 void life_disable(void);
 int life_forbid(struct umod_namespace *space, const char *name, const char *reason);
-/* 0, or -EPERM: @name is forbidden, or all are. */
+/* 0, or -EPERM: loading is disabled. */
+int life_may_insert(const char *name, struct umod_error *error);
+/* The same, or @name is forbidden. */
 int life_may_come(
 	const struct umod_namespace *space, const char *name, struct umod_error *error);
 int life_export(struct umod_namespace *space, const struct umod_host_export *item,

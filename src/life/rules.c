@@ -69,19 +69,25 @@ int life_forbid(struct umod_namespace *space, const char *name, const char *reas
 	return result;
 }
 
+int life_may_insert(const char *name, struct umod_error *error)
+{
+	return atomic_load(&is_disabled)
+		       ? base_error(error, UMOD_STAGE_ADMIT, -EPERM, name,
+				 "loading of modules is disabled in this process, for "
+				 "good")
+		       : 0;
+}
+
 int life_may_come(
 	const struct umod_namespace *space, const char *name, struct umod_error *error)
 {
 	const struct forbidden *entry =
 		space->life ? find_forbidden(space->life, name) : NULL;
-	if (atomic_load(&is_disabled))
-		return base_error(error, UMOD_STAGE_ADMIT, -EPERM, name,
-			"loading of modules is disabled in this process, for good");
 	if (entry)
 		return base_error(error, UMOD_STAGE_ADMIT, -EPERM, name,
 			"is forbidden%s%s", entry->reason ? ": " : "",
 			entry->reason ? entry->reason : "");
-	return 0;
+	return life_may_insert(name, error);
 }
 
 /* ---- exports of the host ---- */

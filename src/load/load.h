@@ -76,6 +76,7 @@ struct load {
 	/* What the root offers if it is a relocatable object; set by convention->admit.
 	 */
 	struct link_object_offer offer;
+	bool counts_as_unsigned;     /* the root, though it be signed */
 	bool no_resolvers, no_needs; /* fuzzing: run no code, open no other file */
 
 	/* the items, breadth first; items[0] is the root unless it was there already */

@@ -156,6 +156,12 @@ int load_verify(struct load *load, struct load_item *item)
 	};
 	feature_verify(
 		load->context->keyring, &bytes, module->path, &options, &found, &why);
+	if (found.verdict == FEATURE_VERIFIED && load->counts_as_unsigned &&
+		item == load->items[0]) {
+		found.verdict = FEATURE_UNSIGNED;
+		base_error(&why, UMOD_STAGE_VERIFY, -ENODATA, module->path,
+			"is signed, but counts as unsigned where versions are ignored");
+	}
 	result = judge(load, module, enforced, &found, &why);
 	if (!result)
 		item->file_bytes = item->head_bytes = found.body_bytes;

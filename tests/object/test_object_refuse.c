@@ -12,7 +12,7 @@ static const struct refusal {
 	int code;
 	const char *texts[4];
 } refusals[] = {
-	{ "WRITABLE", "validate", -EPERM, { ".both", "writable and executable" } },
+	{ "WRITABLE", "map", -ENOEXEC, { ".both", "writable and executable" } },
 	{ "ALIGNED", "validate", -ELIBBAD, { ".aligned", "sh_addralign" } },
 	{ "COMMON", "validate", -ELIBBAD, { "refuse_common", "alignment 0x10000" } },
 	{ "HIDDEN", "validate", -ENOSYS, { "refuse_hidden", "hidden" } },

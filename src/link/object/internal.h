@@ -114,10 +114,11 @@ struct link_object {
 	uint64_t init_count, fini_count;
 	uint64_t frames_vaddr, frames_bytes;
 	uint64_t header_vaddr, header_bytes, frame_count;
-	bool needs_low;        /* a 32-bit address must reach the image */
-	bool needs_static_tls; /* its own storage at a fixed offset */
-	bool has_late_seal;    /* .data..ro_after_init */
-	bool asks_stack;       /* for an executable one */
+	bool needs_low;            /* a 32-bit address must reach the image */
+	bool needs_static_tls;     /* its own storage at a fixed offset */
+	bool has_late_seal;        /* .data..ro_after_init */
+	bool asks_stack;           /* for an executable one */
+	const char *writable_code; /* the name of such a section, or NULL */
 };
 
 #define object_fail(ERROR, STAGE, CODE, NAME, ...) \

@@ -95,6 +95,10 @@ static void place_arrays(struct link_object *object)
 int object_place_sections(
 	struct link_image *image, struct link_object *object, struct umod_error *error)
 {
+	if (object->writable_code)
+		return base_error(error, UMOD_STAGE_MAP, -ENOEXEC, image->path,
+			"section %s: writable and executable at once",
+			object->writable_code);
 	place_sections(object);
 	place_tls(object);
 	place_frames(object);

@@ -112,9 +112,6 @@ static int by_priority(const void *a, const void *b)
 static int check_loaded(const struct link_object *object, const struct elf_section *s,
 	struct umod_error *error)
 {
-	if (s->flags & SHF_WRITE && s->flags & SHF_EXECINSTR)
-		return fail(
-			-EPERM, "section %s: writable and executable at once", s->name);
 	if (s->bytes > SECTION_LIMIT)
 		return fail(-ELIBBAD, "section %s: sh_size is %#lx", s->name, s->bytes);
 	if (s->align & (s->align - 1) || s->align > ALIGN_LIMIT)
@@ -154,6 +151,9 @@ static int read_section(struct link_object *object, unsigned index, uint64_t *to
 	int result = check_loaded(object, &s, error);
 	if (result)
 		return result;
+	/* Refused when it is mapped: others may be told before. */
+	if (s.flags & SHF_WRITE && s.flags & SHF_EXECINSTR)
+		object->writable_code = s.name;
 	*total += s.bytes + s.align;
 	if (*total > SECTION_LIMIT)
 		return fail(-ELIBBAD, "its sections have more than a GiB");
