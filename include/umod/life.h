@@ -188,6 +188,15 @@ int umod_autoclean_every(
 enum umod_text {
 	UMOD_TEXT_MODULES, /* a line for each, as /proc/modules has it */
 	UMOD_TEXT_LSMOD,   /* as lsmod prints them, "(autoclean)" as of old included */
+	/*
+	 * Symbols: "ADDRESS LETTER NAME\t[MODULE]", by address within each module;
+	 * letters are those of /proc/kallsyms, in upper case for what is exported. What
+	 * the program exports comes first, without a module. A shared object has its
+	 * dynamic symbols.
+	 */
+	UMOD_TEXT_KALLSYMS,
+	UMOD_TEXT_KSYMS, /* the exported alone, without letters, as the old /proc/ksyms */
+	UMOD_TEXT_COUNT,
 };
 /*
  * The modules of @space at one moment, as text, the newest first. *@out is the caller's,

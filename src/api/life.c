@@ -163,7 +163,7 @@ UMOD_EXPORT int umod_text(struct umod_namespace *space, enum umod_text which, ch
 {
 	umod_error_clear(error);
 	*out = NULL;
-	if (which != UMOD_TEXT_MODULES && which != UMOD_TEXT_LSMOD)
+	if ((int)which < 0 || which >= UMOD_TEXT_COUNT)
 		return base_error(error, UMOD_STAGE_NONE, -EINVAL, NULL,
 			"there is no text number %d", (int)which);
 	return life_text(space, which, out, error);

@@ -31,6 +31,8 @@ static int describe(struct load *load, struct load_item *item, struct life *life
 		result = module_describe(&object, name, about, load->error);
 	if (!result)
 		result = life_read_versions(life, &object, load->error);
+	if (!result)
+		result = life_read_sections(life, &object, load->error);
 	if (result)
 		return result;
 	if (about->kind == MODULE_PLAIN && !about->license)
@@ -225,6 +227,7 @@ static int bound(struct load *load)
 {
 	struct life *life = load->root->life;
 	const struct umod_parameter *items;
+	life_place_sections(load->root);
 	int result = find_entries(load, load->root);
 	if (!result)
 		result = module_parameters_find(

@@ -29,6 +29,8 @@ struct life {
 	struct module_parameters *parameters; /* or NULL */
 	struct module_versions wanted;        /* of what it imports; */
 	char *wanted_text;                    /* their names point into this */
+	struct life_section *sections;        /* by address, once they are placed */
+	unsigned section_count;
 	int (*init)(void);
 	void (*exit)(void);
 	uint64_t taints;
@@ -37,6 +39,25 @@ struct life {
 	bool was_passed;     /* by the pass of autoclean.c under way */
 	atomic_bool visited; /* used since the last pass */
 };
+
+/* ---- sections.c ---- */
+struct life_section {
+	const char *name; /* behind the array */
+	struct module_place place;
+	uintptr_t address;
+	uint32_t type; /* of the section header; */
+	uint64_t flags;
+};
+/* Reads which sections of the file will be loaded; and, from stage map on, where. */
+int life_read_sections(
+	struct life *life, const struct elf_object *object, struct umod_error *error);
+void life_place_sections(struct umod_module *module);
+/* False: it was there for init alone. */
+bool life_section_is_there(
+	const struct umod_module *module, const struct life_section *section);
+/* The section that has @address, or ends there; NULL: none. */
+const struct life_section *life_section_at(
+	const struct umod_module *module, uintptr_t address);
 
 /* ---- names.c ---- */
 uint64_t life_key(const char *folded);
@@ -154,6 +175,10 @@ int life_look(struct umod_namespace *space, struct life_snapshot *out);
 void life_look_away(struct life_snapshot *snapshot);
 int life_text(struct umod_namespace *space, enum umod_text which, char **out,
 	struct umod_error *error);
+
+/* ---- kallsyms.c: takes the lock ---- */
+/* All symbols as /proc/kallsyms, or the exported as /proc/ksyms; -ENOMEM. */
+int life_print_symbols(struct umod_namespace *space, FILE *out, bool all);
 
 /* ---- control.c: as in umod/life.h ---- */
 int life_control_new(struct umod_namespace *space, const char *path,

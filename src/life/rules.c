@@ -162,6 +162,7 @@ static void end_module(struct umod_module *module)
 	life_unlist(module);
 	module_parameters_free(module->life->parameters);
 	life_free_versions(module->life);
+	base_free(module->life->sections);
 	module_description_free(&module->life->about);
 	base_free(module->life);
 	module->life = NULL;

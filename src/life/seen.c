@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What there is, as one moment shows it: a snapshot is taken under the lock, and told of
- * without it. The forms are those of /proc/modules and of lsmod.
+ * without it. The forms of /proc/modules and of lsmod are here.
  */
 #include "life/life.h"
 
@@ -116,29 +116,45 @@ static void print_lsmod(FILE *out, const struct life_seen *seen)
 		seen->by_demand ? " (autoclean)" : "");
 }
 
+static int print_modules(struct umod_namespace *space, enum umod_text which, FILE *out)
+{
+	struct life_snapshot snapshot;
+	int result = life_look(space, &snapshot);
+	if (result)
+		return result;
+	if (which == UMOD_TEXT_LSMOD)
+		fputs("Module                  Size  Used by\n", out);
+	for (unsigned i = 0; i < snapshot.count; i++)
+		(which == UMOD_TEXT_LSMOD ? print_lsmod : print_module)(
+			out, &snapshot.items[i]);
+	life_look_away(&snapshot);
+	return 0;
+}
+
+static int print(struct umod_namespace *space, enum umod_text which, FILE *out)
+{
+	switch (which) {
+	case UMOD_TEXT_KALLSYMS:
+	case UMOD_TEXT_KSYMS:
+		return life_print_symbols(space, out, which == UMOD_TEXT_KALLSYMS);
+	default:
+		return print_modules(space, which, out);
+	}
+}
+
 int life_text(struct umod_namespace *space, enum umod_text which, char **out,
 	struct umod_error *error)
 {
-	struct life_snapshot snapshot;
 	size_t bytes;
 	*out = NULL;
-	int result = life_look(space, &snapshot);
-	FILE *stream = result ? NULL : open_memstream(out, &bytes);
-	if (!stream) {
-		life_look_away(&snapshot);
-		return base_error(error, UMOD_STAGE_NONE, -ENOMEM, space->name,
-			"no memory to tell what there is");
-	}
-	if (which == UMOD_TEXT_LSMOD)
-		fputs("Module                  Size  Used by\n", stream);
-	for (unsigned i = 0; i < snapshot.count; i++)
-		(which == UMOD_TEXT_LSMOD ? print_lsmod : print_module)(
-			stream, &snapshot.items[i]);
-	life_look_away(&snapshot);
-	if (fclose(stream) == 0)
+	FILE *stream = open_memstream(out, &bytes);
+	int result = stream ? print(space, which, stream) : -ENOMEM;
+	if (stream && fclose(stream))
+		result = -ENOMEM;
+	if (!result)
 		return 0;
 	free(*out);
 	*out = NULL;
-	return base_error(error, UMOD_STAGE_NONE, -ENOMEM, space->name,
+	return base_error(error, UMOD_STAGE_NONE, result, space->name,
 		"no memory to tell what there is");
 }

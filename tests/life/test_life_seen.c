@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* What umod tells of modules: symbols, as the kernel's files have them. */
+#include "life_test.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+static char *text_of(enum umod_text which)
+{
+	char *text = NULL;
+	CHECK_INT(umod_text(host.space, which, &text, &host.error), 0);
+	return text;
+}
+
+/* ---- symbols ---- */
+
+static uintptr_t address_of(const char *module, const char *name)
+{
+	struct umod_module *found = umod_module_find(host.space, module);
+	void *address = NULL;
+	CHECK_INT(umod_module_symbol(found, name, NULL, &address, NULL), 0);
+	umod_module_put(found);
+	return (uintptr_t)address;
+}
+
+/* Each module's lines are in the order of addresses. */
+static void check_order(const char *text)
+{
+	uintptr_t before = 0;
+	char module[80] = "", of[80], rest[400];
+	for (const char *line = text; *line; line = strchr(line, '\n') + 1) {
+		uintptr_t address;
+		of[0] = 0;
+		if (!CHECK(sscanf(line, "%" SCNxPTR " %399[^\t\n]\t[%79[^]]", &address,
+				   rest, of) >= 2))
+			return;
+		CHECK(strcmp(of, module) || address >= before);
+		strcpy(module, of);
+		before = address;
+	}
+}
+
+static void check_symbols(const char *fat, const char *hidden)
+{
+	char line[200];
+	life_begin();
+	CHECK_INT(life_insert_file(fat), 0);
+	CHECK_INT(life_insert_file("tuned.o"), 0);
+	char *text = text_of(UMOD_TEXT_KALLSYMS);
+	snprintf(line, sizeof(line), "\n%016" PRIxPTR " T fat_count\t[fat]\n",
+		address_of("fat", "fat_count"));
+	CHECK_HAS(text, line);
+	CHECK_HAS(text, hidden);
+	CHECK_HAS(text, " d level\t[tuned]\n");
+	CHECK_HAS(text, " b numbers\t[tuned]\n");
+	CHECK_HAS(text, " T get_level\t[tuned]\n");
+	CHECK_HAS(text, " T host_note\n");
+	CHECK(!strstr(text, " start\t[fat]\n")); /* of init, which is gone */
+	CHECK_HAS(text, " t end\t[tuned]\n");
+	check_order(text);
+	free(text);
+	text = text_of(UMOD_TEXT_KSYMS);
+	snprintf(line, sizeof(line), "\n%08" PRIxPTR " fat_count\t[fat]\n",
+		address_of("fat", "fat_count"));
+	CHECK_HAS(text, line);
+	CHECK(!strstr(text, "fat_hidden"));
+	CHECK_HAS(text, " host_note\n");
+	check_order(text);
+	free(text);
+	CHECK_INT(life_remove_name("tuned", 0), 0);
+	CHECK_INT(life_remove_name("fat", 0), 0);
+	text = text_of(UMOD_TEXT_KSYMS);
+	CHECK(!strstr(text, "["));
+	free(text);
+	life_close();
+}
+
+TEST(symbols)
+{
+	check_symbols("fat.o", " t fat_hidden\t[fat]\n");
+}
+
+TEST(symbols_of_a_shared_object)
+{
+	check_symbols("fat.so", " T fat_stay\t[fat]\n");
+}
+
+TEST(no_such_text)
+{
+	char *text;
+	life_begin();
+	CHECK_INT(umod_text(host.space, UMOD_TEXT_COUNT, &text, &host.error), -EINVAL);
+	CHECK_HAS(host.error.message, "there is no text number");
+	life_close();
+}
