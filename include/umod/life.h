@@ -196,6 +196,13 @@ enum umod_text {
 	 */
 	UMOD_TEXT_KALLSYMS,
 	UMOD_TEXT_KSYMS, /* the exported alone, without letters, as the old /proc/ksyms */
+	/*
+	 * What came and what failed in @space so far, as the kernel's modules/stats in
+	 * debugfs; then the modules that could not come because they were there. A file
+	 * that failed once memory was laid out counts with that.
+	 */
+	UMOD_TEXT_STATS,
+	UMOD_TEXT_UNLOADED_TAINTED, /* "NAME (TAINTS) TIMES": what has gone */
 	UMOD_TEXT_COUNT,
 };
 /*

@@ -159,7 +159,9 @@ int life_imports(struct load *load)
 	struct umod_module *module = load->root;
 	const struct elf_view *view = &module->image.view;
 	struct checking check = { load, module, &module->life->about };
+	struct life_try *try = load->data;
 	int result = 0;
+	try->image_bytes = module->image.end - module->image.start;
 	/* Of an object too: what its linker provides is not among them. */
 	for (uint64_t i = 1; !result && i < view->symbol_count; i++) {
 		const char *name = elf_view_string(view, view->symbols[i].st_name);

@@ -68,13 +68,14 @@ static int check_duplicate(
 	struct umod_module *other = life_by_name(load->space, life->name);
 	if (!other)
 		return 0;
+	try->is_duplicate = true;
+	strcpy(try->in_the_way, life->name);
 	if (other->state == UMOD_STATE_LIVE)
 		return fail(
 			load, UMOD_STAGE_ADMIT, -EEXIST, life->name, "is there already");
 	try->is_blocked = true;
 	try->is_same_file = item->st.st_ino && other->inode == item->st.st_ino &&
 			    other->device == item->st.st_dev;
-	strcpy(try->in_the_way, life->name);
 	return fail(load, UMOD_STAGE_ADMIT, -EBUSY, life->name,
 		"another module of this name is coming or going");
 }
@@ -121,9 +122,10 @@ static bool is_offered(const char *name, void *data)
 
 static int admit(struct load *load, struct load_item *item)
 {
-	const struct life_try *try = load->data;
+	struct life_try *try = load->data;
 	struct umod_module *module = item->module;
 	struct life_space *space;
+	try->file_bytes = item->file_bytes;
 	int result = life_space_get(load->space, &space, load->error);
 	struct life *life = result ? NULL : base_zalloc(sizeof(*life));
 	if (!life)
@@ -311,6 +313,7 @@ static int make_live(
 		life_end(module, false);
 		return result;
 	}
+	life_count_live(module);
 	module->state = UMOD_STATE_LIVE;
 	link_object_settle(&module->image);
 	if (out) {
@@ -385,7 +388,8 @@ static int try_once(struct umod_namespace *space, struct life_try *try,
 {
 	registry_lock();
 	try->missing[0] = try->in_the_way[0] = 0;
-	try->is_blocked = false;
+	try->is_blocked = try->is_duplicate = false;
+	try->file_bytes = try->image_bytes = 0;
 	int result = insert(space, try, source, out, error);
 	if (result && try->is_blocked)
 		result = wait_for_other(space, try, until, out, error);
@@ -439,11 +443,17 @@ int life_insert(struct umod_namespace *space, const struct umod_source *source,
 {
 	struct life_try try = { .options = options };
 	struct umod_error own = { 0 };
+	if (!error)
+		error = &own;
+	if (out)
+		*out = NULL;
 	int result = life_may_insert(source->path ? source->path : "a module", error);
 	if (!result)
 		result = check_options(options, error);
-	if (out)
-		*out = NULL;
-	return result ? result
-		      : try_until(space, &try, source, out, error ? error : &own);
+	if (result)
+		return result;
+	result = try_until(space, &try, source, out, error);
+	if (result)
+		life_count_failure(space, &try, source, error->stage);
+	return result;
 }

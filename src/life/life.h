@@ -66,6 +66,40 @@ struct umod_module *life_by_name(const struct umod_namespace *space, const char 
 int life_list(struct umod_module *module);
 void life_unlist(struct umod_module *module);
 
+/* ---- statistics.c: under the lock, but those that take it ---- */
+enum life_failure { /* how far an insertion got */
+	LIFE_FAILED_READ,
+	LIFE_FAILED_DECOMPRESS,
+	LIFE_FAILED_BECOMING, /* read, and not laid out */
+	LIFE_FAILED_LOAD,
+	LIFE_FAILURES
+};
+struct life_tally { /* how often what happened to which */
+	struct life_tally_item {
+		char name[LIFE_NAME_BYTES];
+		uint64_t taints, times;
+	} * items;
+	unsigned count, capacity;
+};
+struct life_statistics {
+	uint64_t loaded, total_bytes, text_bytes;
+	uint64_t failed[LIFE_FAILURES], failed_bytes[LIFE_FAILURES];
+	struct life_tally duplicates, tainted;
+};
+struct life_try;
+/* Its init has succeeded, and is there still. */
+void life_count_live(const struct umod_module *module);
+/* It is about to be freed. */
+void life_count_gone(const struct umod_module *module);
+/* An insertion has failed in @stage; takes the lock. */
+void life_count_failure(struct umod_namespace *space, const struct life_try *try,
+	const struct umod_source *source, enum umod_stage stage);
+void life_statistics_free(struct life_statistics *counts);
+uint64_t life_wasted_bytes(const struct life_statistics *counts);
+/* As the kernel's files of these names in debugfs; they take the lock. */
+void life_print_statistics(struct umod_namespace *space, FILE *out);
+void life_print_tainted(struct umod_namespace *space, FILE *out);
+
 /* ---- rules.c ---- */
 
 /* What a namespace keeps for its modules; made at first use. */
@@ -75,6 +109,7 @@ struct life_space {
 	struct base_map forbidden; /* life_key -> what rules.c keeps */
 	struct index_tree *tree;   /* a reference, or NULL */
 	struct life_cleaner *cleaner;
+	struct life_statistics statistics;
 };
 int life_space_get(
 	struct umod_namespace *space, struct life_space **out, struct umod_error *error);
@@ -121,7 +156,9 @@ struct life_try {
 	 * file; it is what in_the_way tells the name of. */
 	char missing[256];
 	bool is_blocked, is_same_file, has_asked_depends;
+	bool is_duplicate; /* in_the_way has its own name */
 	char in_the_way[LIFE_NAME_BYTES];
+	uint64_t file_bytes, image_bytes; /* 0: it did not get so far */
 };
 
 /* ---- imports.c ---- */
@@ -199,6 +236,9 @@ enum life_taint { /* bits, as the kernel numbers them */
 	LIFE_TAINT_OUT_OF_TREE = 12,
 	LIFE_TAINT_UNSIGNED = 13,
 };
+#define LIFE_TAINT_BYTES 24u
+/* Their letters, "PO", ended; returns how many. */
+unsigned life_taint_letters(uint64_t taints, char out[LIFE_TAINT_BYTES]);
 static inline void life_taint(struct umod_module *module, enum life_taint taint)
 {
 	module->life->taints |= 1ull << taint;

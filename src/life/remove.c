@@ -81,6 +81,7 @@ void life_end(struct umod_module *module, bool runs_exit)
 		life_take_back(went);
 	}
 	life_tell(module, UMOD_EVENT_GOING);
+	life_count_gone(module);
 	life_unlist(module);
 	/* From here on as any image that nobody refers to. */
 	module->state = UMOD_STATE_LIVE;

@@ -194,6 +194,7 @@ static void end_space(struct life_space *life)
 	free_values(&life->exports, free_lent);
 	free_values(&life->forbidden, free_forbidden);
 	base_map_free(&life->by_name);
+	life_statistics_free(&life->statistics);
 	if (life->tree)
 		index_tree_unref(life->tree);
 	base_free(life);

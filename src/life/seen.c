@@ -78,15 +78,23 @@ static const char *state_name(enum umod_state state)
 					   : "Loading";
 }
 
-/* " (PO)" as the kernel has it; "" where there is nothing to tell. */
-static void taint_text(const struct life_seen *seen, char out[32])
+unsigned life_taint_letters(uint64_t taints, char out[LIFE_TAINT_BYTES])
 {
 	static const char letters[] = "PFSRMBUDAWCIOELKXTNJ";
-	unsigned used = 2;
-	strcpy(out, " (");
+	_Static_assert(sizeof(letters) <= LIFE_TAINT_BYTES, "each may be there");
+	unsigned used = 0;
 	for (unsigned i = 0; i + 1 < sizeof(letters); i++)
-		if (seen->taints & 1ull << i)
+		if (taints & 1ull << i)
 			out[used++] = letters[i];
+	out[used] = 0;
+	return used;
+}
+
+/* " (PO)" as the kernel has it; "" where there is nothing to tell. */
+static void taint_text(const struct life_seen *seen, char out[LIFE_TAINT_BYTES + 8])
+{
+	strcpy(out, " (");
+	unsigned used = 2 + life_taint_letters(seen->taints, out + 2);
 	if (seen->state == UMOD_STATE_GOING)
 		out[used++] = '-';
 	else if (seen->state != UMOD_STATE_LIVE)
@@ -99,7 +107,7 @@ static void taint_text(const struct life_seen *seen, char out[32])
 /* name size refcount users state address taints */
 static void print_module(FILE *out, const struct life_seen *seen)
 {
-	char taints[32];
+	char taints[LIFE_TAINT_BYTES + 8];
 	taint_text(seen, taints);
 	bool none = !seen->users[0] && !seen->is_permanent;
 	fprintf(out, "%s %" PRIu64 " %u %s%s%s %s 0x%016" PRIx64 "%s\n", seen->name,
@@ -137,6 +145,12 @@ static int print(struct umod_namespace *space, enum umod_text which, FILE *out)
 	case UMOD_TEXT_KALLSYMS:
 	case UMOD_TEXT_KSYMS:
 		return life_print_symbols(space, out, which == UMOD_TEXT_KALLSYMS);
+	case UMOD_TEXT_STATS:
+		life_print_statistics(space, out);
+		return 0;
+	case UMOD_TEXT_UNLOADED_TAINTED:
+		life_print_tainted(space, out);
+		return 0;
 	default:
 		return print_modules(space, which, out);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What umod tells of modules: symbols, as the kernel's files have them. */
+/* What umod tells of modules: symbols and statistics, as the kernel's files have them. */
 #include "life_test.h"
 
 #include <inttypes.h>
@@ -83,6 +83,90 @@ TEST(symbols)
 TEST(symbols_of_a_shared_object)
 {
 	check_symbols("fat.so", " T fat_stay\t[fat]\n");
+}
+
+/* ---- statistics ---- */
+
+/* Of the line "   NAME\tVALUE". */
+static uint64_t number(const char *text, const char *name)
+{
+	char line[64];
+	snprintf(line, sizeof(line), "%25s\t", name);
+	const char *at = strstr(text, line);
+	CHECK(at == text || (at && at[-1] == '\n'));
+	return at ? strtoull(at + strlen(line), NULL, 10) : 0;
+}
+
+static void check_failures(uint64_t read, uint64_t becoming, uint64_t load)
+{
+	char *text = text_of(UMOD_TEXT_STATS);
+	CHECK_INT(number(text, "Mods failed on kread"), read);
+	CHECK_INT(number(text, "Mods failed on decompress"), 0);
+	CHECK_INT(number(text, "Mods failed on becoming"), becoming);
+	CHECK_INT(number(text, "Mods failed on load"), load);
+	CHECK_INT(number(text, "Failed kread bytes"), 0);
+	CHECK(!number(text, "Failed becoming bytes") == !becoming);
+	CHECK(!number(text, "Failed kmod bytes") == !load);
+	CHECK_INT(number(text, "Virtual mem wasted bytes"),
+		number(text, "Failed becoming bytes") +
+			number(text, "Failed kmod bytes"));
+	if (load)
+		CHECK(number(text, "Average fail load bytes") >=
+			number(text, "Failed kmod bytes") / load);
+	free(text);
+}
+
+TEST(statistics)
+{
+	life_begin();
+	check_failures(0, 0, 0);
+	char *text = text_of(UMOD_TEXT_STATS);
+	CHECK(strncmp(text, "         Mods ever loaded\t0\n", 28) == 0);
+	CHECK(!strstr(text, "Average mod size") && !strstr(text, "Duplicate"));
+	free(text);
+	CHECK_INT(life_insert_file("fat.o"), 0);
+	CHECK_INT(life_insert_file("vfat.so"), 0);
+	CHECK_INT(life_insert_file("nothing.o"), -ENOENT);
+	CHECK_INT(life_insert_file("fat.o"), -EEXIST);
+	CHECK_INT(life_insert_file("fat-again.so"), -EEXIST);
+	CHECK_INT(life_insert_file("vfat.o"), -EEXIST);
+	check_failures(1, 3, 0);
+	CHECK_INT(life_insert_file("failing.o"), -EBUSY); /* by its init */
+	CHECK_INT(life_insert_file("secret.o"), -ENOENT); /* unknown symbol */
+	check_failures(1, 3, 2);
+	text = text_of(UMOD_TEXT_STATS);
+	CHECK_INT(number(text, "Mods ever loaded"), 2);
+	CHECK(number(text, "Total mod text size") > 0);
+	CHECK(number(text, "Total module size") > number(text, "Total mod text size"));
+	CHECK_INT(number(text, "Average mod size"),
+		(number(text, "Total module size") + 1) / 2);
+	CHECK_HAS(text, "\nDuplicate failed modules:\n              Module-name\t "
+			"How-many-times\t                   Reason\n"
+			"                     vfat\t              1\t"
+			"                 Becoming\n"
+			"                      fat\t              2\t"
+			"                 Becoming\n");
+	free(text);
+	CHECK_INT(life_remove_name("vfat", 0), 0);
+	CHECK_INT(life_remove_name("fat", 0), 0);
+	life_close();
+}
+
+TEST(tainted_ones_that_went)
+{
+	life_begin();
+	CHECK_INT(life_insert_file("fat.o"), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		CHECK_INT(life_insert_file("staying.o"), 0);
+		CHECK_INT(life_remove_name("staying", UMOD_REMOVE_FORCE), 0);
+	}
+	CHECK_INT(life_insert_file("free.o"), 0);
+	CHECK_INT(life_remove_name("free_one", 0), 0);
+	char *text = text_of(UMOD_TEXT_UNLOADED_TAINTED);
+	CHECK_STR(text, "staying (R) 3\n");
+	free(text);
+	CHECK_INT(life_remove_name("fat", 0), 0);
+	life_close();
 }
 
 TEST(no_such_text)
