@@ -42,6 +42,15 @@ enum umod_insert_flag {
 	UMOD_INSERT_IGNORE_VERMAGIC = 1 << 1,    /* the same */
 	UMOD_INSERT_COMPRESSED = 1 << 2,         /* allowed; packed files are known */
 	UMOD_INSERT_AUTOCLEAN = 1 << 8, /* goes again when unused: umod_autoclean */
+	/*
+	 * Runs no code of it, ever: neither constructors nor init, exit, callbacks of
+	 * parameters (it has none then) or resolvers of indirect functions. It is
+	 * verified, mapped, bound, relocated, protected and listed, keeps its init
+	 * sections, and offers what it exports to others that do not run. Modules of
+	 * Linux's own come in only so, into a namespace other than the process's: see
+	 * umod_insert.
+	 */
+	UMOD_INSERT_NO_RUN = 1 << 9,
 };
 
 struct umod_insert_options {
@@ -50,6 +59,8 @@ struct umod_insert_options {
 	const char *parameters; /* "name=value ..."; NULL: none */
 	unsigned flags;         /* enum umod_insert_flag */
 	uint64_t *stage_ns;     /* [UMOD_STAGE_COUNT], or NULL */
+	/* What its vermagic should be; NULL: umod's, and of Linux's own any. */
+	const char *vermagic;
 };
 #define UMOD_INSERT_OPTIONS_INIT UMOD_OPTIONS_INIT(struct umod_insert_options)
 
@@ -57,8 +68,12 @@ struct umod_insert_options {
  * Inserts the module of @source into @space; what it depends on must be there, or be
  * found by umod_set_tree. @options NULL: none. Two calls at once for one file share one
  * load, and both succeed. On success 0; *@out, if @out is not NULL, holds a use, to be
- * given back with umod_module_put. On failure *@out is NULL and nothing is left. Since
- * 0.1.
+ * given back with umod_module_put. On failure *@out is NULL and nothing is left.
+ *
+ * A module of Linux's own (.ko) needs UMOD_INSERT_NO_RUN, else -ENOEXEC. It lies below 2
+ * GiB, needs no library, and is bound to exports of modules and to those of umod_export
+ * alone, which should lie there too; exports, versions (also that of module_layout) and
+ * export namespaces are read from the kernel's own tables. Since 0.1.
  */
 int umod_insert(struct umod_namespace *space, const struct umod_source *source,
 	const struct umod_insert_options *options, struct umod_module **out,

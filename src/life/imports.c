@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whether a module may use what it imports: the licence, the export namespaces, and
- * whether who offers it is there for good. Finds each import as binding will, once more.
+ * Whether a module was built for this host and may use what it imports: the licence, the
+ * export namespaces, and whether who offers it is there for good. Finds each import as
+ * binding will, once more.
  */
 #include "life/life.h"
 
@@ -46,6 +47,50 @@ void life_free_versions(struct life *life)
 {
 	module_versions_free(&life->wanted);
 	base_free(life->wanted_text);
+}
+
+/* ---- what it was built for ---- */
+
+/* The version of the kernel's own struct module, for which the kernel has no import. */
+static int check_layout(struct load *load, struct umod_module *module)
+{
+	const struct life_try *try = load->data;
+	const struct life *life = module->life;
+	struct elf_reference reference;
+	link_reference(&reference, "module_layout", NULL);
+	const struct umod_host_export *host = life_host_export(load->space, &reference);
+	const struct module_version *wanted =
+		module_versions_find(&life->wanted, reference.name);
+	if (life->about.kind != MODULE_KERNEL || !wanted || !host || !host->has_crc ||
+		wanted->crc == host->crc)
+		return 0;
+	if (!(try->options->flags & UMOD_INSERT_IGNORE_MODVERSIONS))
+		return base_error(load->error, UMOD_STAGE_ADMIT, -ENOEXEC, life->name,
+			"disagrees about the version of symbol module_layout: it was "
+			"built for 0x%08x; the host has 0x%08x",
+			wanted->crc, host->crc);
+	life_taint(module, LIFE_TAINT_FORCED_MODULE);
+	return 0;
+}
+
+/* What it was built for. An object that says no more than its licence is not checked. */
+int life_built_for(struct load *load, struct umod_module *module)
+{
+	const struct life_try *try = load->data;
+	const struct life *life = module->life;
+	const char *should_be = try->options->vermagic;
+	enum module_version_answer answer;
+	if (!should_be && life->about.kind != MODULE_KERNEL)
+		should_be = UMOD_VERMAGIC;
+	int result = check_layout(load, module);
+	if (result || life->about.kind == MODULE_PLAIN)
+		return result;
+	result = module_vermagic_check(life->name, life->about.vermagic, should_be,
+		life->wanted.count > 0, try->options->flags & UMOD_INSERT_IGNORE_VERMAGIC,
+		&answer, load->error);
+	if (!result && answer == MODULE_VERSION_IGNORED)
+		life_taint(module, LIFE_TAINT_FORCED_MODULE);
+	return result;
 }
 
 /* ---- rules ---- */
@@ -114,11 +159,16 @@ static int check_provider(const struct checking *check,
 		return base_error(error, UMOD_STAGE_BIND, -ENOENT,
 			check->module->life->name, "unknown symbol %s: %s is going",
 			reference->name, provider->life->name);
+	const char *name = provider->life->name;
+	if (provider->life->never_runs && !check->module->life->never_runs)
+		return base_error(error, UMOD_STAGE_BIND, -EPERM,
+			check->module->life->name,
+			"uses %s of %s, which was inserted to run no code of it",
+			reference->name, name);
 	const struct module_export *rule =
 		module_description_export(&provider->life->about, reference->name);
 	if (!rule)
 		return 0;
-	const char *name = provider->life->name;
 	int result =
 		check_rule(check, reference->name, rule->space, rule->gpl_only, name);
 	return result ? result

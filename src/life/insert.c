@@ -20,6 +20,21 @@ static int fail(const struct load *load, enum umod_stage stage, int code,
 	return base_error(load->error, stage, code, subject, "%s", why);
 }
 
+/* Linux's own: nothing of the process is for it, the C library least of all. */
+static int admit_kernel(struct load *load, const struct life *life, const char *name)
+{
+	if (!life->never_runs)
+		return fail(load, UMOD_STAGE_DESCRIBE, -ENOEXEC, name,
+			"is a module of Linux's own, which runs in the kernel alone; "
+			"UMOD_INSERT_NO_RUN takes it without running it");
+	if (load->space->is_process)
+		return fail(load, UMOD_STAGE_DESCRIBE, -EINVAL, name,
+			"is a module of Linux's own, which needs a namespace other than "
+			"the process's");
+	load->is_freestanding = true;
+	return 0;
+}
+
 static int describe(struct load *load, struct load_item *item, struct life *life)
 {
 	struct module_description *about = &life->about;
@@ -39,10 +54,7 @@ static int describe(struct load *load, struct load_item *item, struct life *life
 		return fail(load, UMOD_STAGE_DESCRIBE, -ENOEXEC, name,
 			"is no module: it has neither .gnu.linkonce.this_module nor a "
 			"licence; umod_load takes any object");
-	if (about->kind == MODULE_KERNEL)
-		return fail(load, UMOD_STAGE_DESCRIBE, -ENOEXEC, name,
-			"is a module of Linux's own, which runs in the kernel alone");
-	return 0;
+	return about->kind == MODULE_KERNEL ? admit_kernel(load, life, name) : 0;
 }
 
 /* As asked for, or as it says, or as its file is called. */
@@ -78,22 +90,6 @@ static int check_duplicate(
 			    other->device == item->st.st_dev;
 	return fail(load, UMOD_STAGE_ADMIT, -EBUSY, life->name,
 		"another module of this name is coming or going");
-}
-
-/* What it was built for. An object that says no more than its licence is not checked. */
-static int check_vermagic(struct load *load, struct umod_module *module)
-{
-	const struct life_try *try = load->data;
-	const struct life *life = module->life;
-	enum module_version_answer answer;
-	if (life->about.kind == MODULE_PLAIN)
-		return 0;
-	int result = module_vermagic_check(life->name, life->about.vermagic,
-		UMOD_VERMAGIC, life->wanted.count > 0,
-		try->options->flags & UMOD_INSERT_IGNORE_VERMAGIC, &answer, load->error);
-	if (!result && answer == MODULE_VERSION_IGNORED)
-		life_taint(module, LIFE_TAINT_FORCED_MODULE);
-	return result;
 }
 
 /* What it says it needs is asked for before, where somebody knows it. */
@@ -134,13 +130,14 @@ static int admit(struct load *load, struct load_item *item)
 	module->life = life; /* from here on it goes with the module */
 	life->module = module;
 	life->by_demand = try->options->flags & UMOD_INSERT_AUTOCLEAN;
+	life->never_runs = try->options->flags & UMOD_INSERT_NO_RUN;
 	result = describe(load, item, life);
 	if (!result)
 		result = take_name(load, life);
 	if (!result)
 		result = life_may_come(load->space, life->name, load->error);
 	if (!result)
-		result = check_vermagic(load, module);
+		result = life_built_for(load, module);
 	if (!result && life->about.livepatch)
 		result = fail(load, UMOD_STAGE_ADMIT, -ENOTSUP, life->name,
 			"is a live patch, which umod does not apply yet");
@@ -231,6 +228,12 @@ static int bound(struct load *load)
 	const struct umod_parameter *items;
 	life_place_sections(load->root);
 	int result = find_entries(load, load->root);
+	if (life->never_runs) {
+		life->init = NULL;
+		life->exit = NULL;
+		load->root->image.seals_late = false; /* nobody writes to it any more */
+		return result;
+	}
 	if (!result)
 		result = module_parameters_find(
 			&load->root->image, &life->about, &items, load->error);
@@ -315,7 +318,8 @@ static int make_live(
 	}
 	life_count_live(module);
 	module->state = UMOD_STATE_LIVE;
-	link_object_settle(&module->image);
+	if (!module->life->never_runs)
+		link_object_settle(&module->image);
 	if (out) {
 		*out = module;
 		life_try_get(module);
@@ -334,9 +338,12 @@ static int insert(struct umod_namespace *space, struct life_try *try,
 	const struct umod_source *source, struct umod_module **out,
 	struct umod_error *error)
 {
+	bool runs = !(try->options->flags & UMOD_INSERT_NO_RUN);
 	struct load load = { .space = space,
 		.context = space->context,
-		.flags = UMOD_LOAD_GLOBAL | UMOD_LOAD_PRIVATE,
+		.flags = UMOD_LOAD_GLOBAL | UMOD_LOAD_PRIVATE |
+			 (runs ? 0 : UMOD_LOAD_NO_INIT),
+		.no_resolvers = !runs,
 		.source = source,
 		.stage_ns = try->options->stage_ns,
 		.error = error,
@@ -429,11 +436,15 @@ static int check_options(
 {
 	const unsigned known = UMOD_INSERT_IGNORE_MODVERSIONS |
 			       UMOD_INSERT_IGNORE_VERMAGIC | UMOD_INSERT_COMPRESSED |
-			       UMOD_INSERT_AUTOCLEAN;
+			       UMOD_INSERT_AUTOCLEAN | UMOD_INSERT_NO_RUN;
 	if (options->flags & ~known)
 		return base_error(error, UMOD_STAGE_NONE, -EINVAL, options->name,
 			"unknown flags %#x to insert a module with",
 			options->flags & ~known);
+	if (options->flags & UMOD_INSERT_NO_RUN && options->parameters &&
+		options->parameters[0])
+		return base_error(error, UMOD_STAGE_NONE, -EINVAL, options->name,
+			"a module that does not run takes no parameters");
 	return 0;
 }
 

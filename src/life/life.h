@@ -36,6 +36,7 @@ struct life {
 	uint64_t taints;
 	bool is_listed;      /* found by its name */
 	bool by_demand;      /* UMOD_INSERT_AUTOCLEAN */
+	bool never_runs;     /* UMOD_INSERT_NO_RUN */
 	bool was_passed;     /* by the pass of autoclean.c under way */
 	atomic_bool visited; /* used since the last pass */
 };
@@ -166,6 +167,8 @@ struct life_try {
 int life_read_versions(
 	struct life *life, const struct elf_object *object, struct umod_error *error);
 void life_free_versions(struct life *life);
+/* In admit: its vermagic, and the version of the kernel's struct module. */
+int life_built_for(struct load *load, struct umod_module *module);
 /* Whether @load's root may use what it imports: licence, namespaces, states. */
 int life_imports(struct load *load);
 

@@ -99,6 +99,7 @@ struct link_map_options {
 	uint64_t file_bytes;
 	uint64_t arena_limit_bytes; /* files in memory up to this size go to an arena */
 	bool huge_pages;            /* relocated data of 2 MiB or more in huge pages */
+	bool low;                   /* an object lies below 2 GiB, even if it need not */
 };
 /*
  * After elf_view_headers: maps the file read-only at the place where the image will lie,

@@ -214,7 +214,8 @@ int load_map(struct load *load, struct load_item *item)
 		.bytes = item->buffer,
 		.file_bytes = item->file_bytes,
 		.arena_limit_bytes = load->context->arena_limit_bytes,
-		.huge_pages = load->context->huge_pages };
+		.huge_pages = load->context->huge_pages,
+		.low = load->is_freestanding };
 	const struct link_object_offer *offer =
 		item == load->items[0] ? &load->offer : NULL;
 	int result = image->object ? link_object_map(image, &options, offer, load->error)

@@ -76,8 +76,12 @@ struct load {
 	/* What the root offers if it is a relocatable object; set by convention->admit.
 	 */
 	struct link_object_offer offer;
-	bool counts_as_unsigned;     /* the root, though it be signed */
-	bool no_resolvers, no_needs; /* fuzzing: run no code, open no other file */
+	bool counts_as_unsigned; /* the root, though it be signed */
+	bool no_resolvers;       /* run no code: fuzzing, UMOD_INSERT_NO_RUN */
+	bool no_needs;           /* fuzzing: open no other file */
+	/* Set by convention->admit: the root needs no library, is bound to the namespace
+	 * and to what the convention lends alone, and lies below 2 GiB. */
+	bool is_freestanding;
 
 	/* the items, breadth first; items[0] is the root unless it was there already */
 	struct load_item **items;

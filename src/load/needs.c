@@ -129,6 +129,8 @@ static int add_implied(struct load *load, struct load_item *item)
 
 int load_needs(struct load *load, struct load_item *item)
 {
+	if (load->is_freestanding)
+		return 0;
 	return item->module->image.object ? add_implied(load, item)
 					  : add_dynamic(load, item);
 }

@@ -109,7 +109,7 @@ static bool in_process(const struct elf_reference *reference,
 bool load_finds_elsewhere(struct load *load, const struct elf_reference *reference)
 {
 	struct link_definition definition;
-	return in_process(reference, &definition, load->space);
+	return !load->is_freestanding && in_process(reference, &definition, load->space);
 }
 
 static bool last_resort(const struct elf_reference *reference,
@@ -118,7 +118,7 @@ static bool last_resort(const struct elf_reference *reference,
 	struct load *load = data;
 	return (load->convention &&
 		       load->convention->lend(load, reference, definition)) ||
-	       in_process(reference, definition, load->space);
+	       (!load->is_freestanding && in_process(reference, definition, load->space));
 }
 
 static bool late_last_resort(const struct elf_reference *reference,

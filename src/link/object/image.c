@@ -363,7 +363,8 @@ int link_object_map(struct link_image *image, const struct link_map_options *opt
 	object_place_symbols(image, object);
 	result = object_make_view(image, object, offer, error);
 	if (!result)
-		result = link_map_memory(image, options, object->needs_low, error);
+		result = link_map_memory(
+			image, options, object->needs_low || options->low, error);
 	if (result)
 		return result;
 	image->view.bias = image->bias;
