@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 # A thin front for meson: each target first installs the Debian packages that it lacks.
-# make all | demo | test | test-full | bench | census | kmod-census | fuzz | install | format | check
+# make all | demo | test | test-full | bench | census | kmod-census | module-census | fuzz |
+#      install | format | check
 
 BUILD   ?= build
 PREFIX  ?= /usr/local
 DESTDIR ?=
 
-.PHONY: all demo test test-full bench census kmod-census fuzz install format check tidy clean
+.PHONY: all demo test test-full bench census kmod-census module-census fuzz install format check tidy clean
 all: $(BUILD)/release/build.ninja
 	@ninja -C $(BUILD)/release
 
@@ -36,6 +37,10 @@ census:
 # umod's kmod commands against kmod's, on whole module trees.
 kmod-census:
 	@scripts/kmod-census $(BUILD)/release
+
+# All modules of whole kernels through every stage but init, against a computation.
+module-census:
+	@scripts/module-census $(BUILD)/census
 
 # An hour; FUZZ_SECONDS=60 for less.
 fuzz: setup-test
