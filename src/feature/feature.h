@@ -205,6 +205,9 @@ struct feature_versions {
 };
 int feature_versions_open(const struct elf_object *object, struct feature_versions *out,
 	struct umod_error *error);
+/* The same of its exports, as umod abi writes them: __export_ext_crcs and _names. */
+int feature_export_versions_open(const struct elf_object *object,
+	struct feature_versions *out, struct umod_error *error);
 /* *@index and *@offset start at 0. False: no more. */
 bool feature_versions_next(const struct feature_versions *versions, size_t *index,
 	size_t *offset, struct feature_version *out);

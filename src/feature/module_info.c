@@ -89,28 +89,46 @@ static const uint8_t *section_of(const struct elf_object *object, const char *na
 	return data;
 }
 
-int feature_versions_open(const struct elf_object *object, struct feature_versions *out,
-	struct umod_error *error)
+/* CRCs and, in another section, their names; *@out stays empty where one is missing. */
+static int open_extended(const struct elf_object *object, const char *crc_section,
+	const char *name_section, struct feature_versions *out, struct umod_error *error)
 {
 	struct umod_error own = { 0 };
 	uint64_t bytes, name_bytes;
 
 	*out = (struct feature_versions){ 0 };
+	const uint8_t *crcs = section_of(object, crc_section, &bytes, &own);
+	const uint8_t *names = section_of(object, name_section, &name_bytes, &own);
+	if (!crcs || !names || own.code)
+		return 0;
+	if (bytes % 4 || names[name_bytes - 1] != '\0')
+		return fail(-ELIBBAD, object->name, "its extended versions are damaged");
+	out->crcs = crcs;
+	out->names = (const char *)names;
+	out->name_bytes = name_bytes;
+	out->count = bytes / 4;
+	return 0;
+}
+
+int feature_export_versions_open(const struct elf_object *object,
+	struct feature_versions *out, struct umod_error *error)
+{
+	return open_extended(
+		object, "__export_ext_crcs", "__export_ext_names", out, error);
+}
+
+int feature_versions_open(const struct elf_object *object, struct feature_versions *out,
+	struct umod_error *error)
+{
+	struct umod_error own = { 0 };
+	uint64_t bytes;
+
 	/* The extended tables hold every version, long names too: then they count alone.
 	 */
-	const uint8_t *crcs = section_of(object, "__version_ext_crcs", &bytes, &own);
-	const uint8_t *names =
-		section_of(object, "__version_ext_names", &name_bytes, &own);
-	if (crcs && names && !own.code) {
-		if (bytes % 4 || names[name_bytes - 1] != '\0')
-			return fail(-ELIBBAD, object->name,
-				"its extended versions are damaged");
-		out->crcs = crcs;
-		out->names = (const char *)names;
-		out->name_bytes = name_bytes;
-		out->count = bytes / 4;
-		return 0;
-	}
+	int result = open_extended(
+		object, "__version_ext_crcs", "__version_ext_names", out, error);
+	if (result || out->crcs)
+		return result;
 	const uint8_t *entries = section_of(object, "__versions", &bytes, &own);
 	if (own.code) {
 		if (error && !error->code)

@@ -215,6 +215,48 @@ static int add_field(struct feature_exports *out, const struct feature_info *inf
 	return 0;
 }
 
+static struct feature_export *find_export(const struct base_map *map,
+	const struct feature_exports *exports, const char *name)
+{
+	uint64_t key = base_hash_bytes(name, strlen(name));
+	size_t cursor = 0;
+	void *value;
+	while ((value = base_map_next(map, key, &cursor)) != NULL) {
+		struct feature_export *item = &exports->items[(uintptr_t)value - 1];
+		if (strcmp(item->name, name) == 0)
+			return item;
+	}
+	return NULL;
+}
+
+/* Gives exports by field their CRCs; where a name stands twice, the first of it. */
+static int add_export_versions(const struct elf_object *object,
+	struct feature_exports *out, struct umod_error *error)
+{
+	struct feature_versions versions;
+	struct feature_version version;
+	struct base_map map = { 0 };
+	size_t index = 0, offset = 0;
+	int result = feature_export_versions_open(object, &versions, error);
+
+	for (unsigned i = 0; i < out->count && result == 0 && versions.count; i++) {
+		const char *name = out->items[i].name;
+		if (!find_export(&map, out, name))
+			result = base_map_put(&map, base_hash_bytes(name, strlen(name)),
+				(void *)(uintptr_t)(i + 1));
+	}
+	while (result == 0 &&
+		feature_versions_next(&versions, &index, &offset, &version)) {
+		struct feature_export *item = find_export(&map, out, version.name);
+		if (item && !item->has_crc) {
+			item->crc = version.crc;
+			item->has_crc = true;
+		}
+	}
+	base_map_free(&map);
+	return result;
+}
+
 static int read_fields(const struct elf_object *object, struct feature_exports *out,
 	struct umod_error *error)
 {
@@ -237,6 +279,8 @@ static int read_fields(const struct elf_object *object, struct feature_exports *
 		}
 		result = add_field(out, &info, &field);
 	}
+	if (!result && out->count)
+		result = add_export_versions(object, out, error);
 	return result;
 }
 

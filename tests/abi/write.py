@@ -92,6 +92,9 @@ def test_write(path):
     have = stored(path)
     tap.same({k: v[0] for k, v in have.items()}, want, 'stored')
     tap.same(have['plain_one'][1], 'int plain_one(struct thing *)', 'with declarations')
+    out, err, code = text(run(TOOL, 'modprobe', '--show-exports', path))
+    tap.same({name: crc for crc, name in (line.split() for line in out.splitlines())},
+             {name: want[name] for name in have}, 'modprobe shows them')
     tap.check(all(sections(path)[f'__export_ext_{p}'][1] == 0
                   for p in ('crcs', 'names', 'decls')), 'unallocated')
     before, stamp = path.read_bytes(), os.stat(path).st_mtime_ns
