@@ -227,6 +227,20 @@ enum umod_text {
 int umod_text(struct umod_namespace *space, enum umod_text which, char **out,
 	struct umod_error *error);
 
+/*
+ * The file @path of the tree that the kernel has under /sys/module: "" lists the modules
+ * of @space, "fat" what there is of one, both a line each and directories with a slash;
+ * "fat/refcnt", coresize, initsize, initstate, taint, version, srcversion, import_ns,
+ * "fat/parameters/NAME" and "fat/sections/.text" are as the kernel prints them, with the
+ * newline; "fat/notes/.note.gnu.build-id" are bytes; "fat/holders/vfat" is the directory
+ * of a module that uses it. *@out is the caller's, to be freed with free(3). Returns how
+ * many bytes it has, to which a NUL is added; -ENOENT; -EINVAL: no such path; -EACCES or
+ * -EBUSY for a parameter that may not be read, or not now; what its callback returned;
+ * -ENOMEM. Since 0.1.
+ */
+int umod_module_file(struct umod_namespace *space, const char *path, char **out,
+	struct umod_error *error);
+
 /* ---- control ---- */
 
 struct umod_control;

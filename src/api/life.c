@@ -169,6 +169,13 @@ UMOD_EXPORT int umod_text(struct umod_namespace *space, enum umod_text which, ch
 	return life_text(space, which, out, error);
 }
 
+UMOD_EXPORT int umod_module_file(struct umod_namespace *space, const char *path,
+	char **out, struct umod_error *error)
+{
+	umod_error_clear(error);
+	return life_file(space, path, out, error);
+}
+
 UMOD_EXPORT int umod_control_new(struct umod_namespace *space, const char *path,
 	struct umod_control **out, struct umod_error *error)
 {

@@ -78,9 +78,6 @@ static int gather(struct umod_module *module, struct symbols *out)
 {
 	const struct elf_view *view = &module->image.view;
 	int result = 0;
-	/* Before it comes, its image may be half made. */
-	if (module->state == UMOD_STATE_UNFORMED)
-		return 0;
 	for (uint64_t i = 1; !result && i < view->symbol_count; i++) {
 		Elf64_Sym symbol = view->symbols[i];
 		const char *name = elf_view_string(view, symbol.st_name);
@@ -168,7 +165,7 @@ int life_print_symbols(struct umod_namespace *space, FILE *out, bool all)
 	if (!result)
 		print(out, &symbols, NULL, all);
 	for (struct umod_module *m = space->last; m && !result; m = m->previous) {
-		if (!m->life || !m->life->is_listed)
+		if (!life_is_seen(m))
 			continue;
 		result = gather(m, &symbols);
 		if (!result)

@@ -128,6 +128,10 @@ const struct umod_host_export *life_host_export(
 
 /* ---- uses.c: as in umod/life.h ---- */
 bool life_try_get(struct umod_module *module);
+/* The same, but that nobody will have used it. */
+bool life_hold(struct umod_module *module);
+/* Those of callers and of modules. */
+unsigned life_uses(const struct umod_module *module);
 void life_put(struct umod_module *module);
 /* From here on life_put wakes who waits; no more after as many of the other. */
 void life_await_puts(void);
@@ -214,6 +218,12 @@ struct life_snapshot {
 int life_look(struct umod_namespace *space, struct life_snapshot *out);
 void life_look_away(struct life_snapshot *snapshot);
 int life_text(struct umod_namespace *space, enum umod_text which, char **out,
+	struct umod_error *error);
+/* Whether it is there for who looks: its image is whole. Under the lock. */
+bool life_is_seen(const struct umod_module *module);
+
+/* ---- tree.c: as umod_module_file; takes the lock ---- */
+int life_file(struct umod_namespace *space, const char *path, char **out,
 	struct umod_error *error);
 
 /* ---- kallsyms.c: takes the lock ---- */

@@ -8,6 +8,12 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+bool life_is_seen(const struct umod_module *module)
+{
+	return module->life && module->life->is_listed &&
+	       module->state != UMOD_STATE_UNFORMED;
+}
+
 /* "a,b,": who is bound to @module; allocated. */
 static char *users_of(const struct umod_module *module)
 {
@@ -29,10 +35,9 @@ static char *users_of(const struct umod_module *module)
 static int take(const struct umod_module *module, struct life_seen *seen)
 {
 	const struct life *life = module->life;
-	unsigned references = atomic_load(&module->references);
 	*seen = (struct life_seen){ .bytes = module->image.end - module->image.start,
 		.start = module->image.start,
-		.uses = (references ? references - 1 : 0) + module->users,
+		.uses = life_uses(module),
 		.state = module->state,
 		.taints = life->taints,
 		.is_permanent = life->init && !life->exit,

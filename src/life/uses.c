@@ -5,16 +5,28 @@
  */
 #include "life/life.h"
 
-bool life_try_get(struct umod_module *module)
+bool life_hold(struct umod_module *module)
 {
 	unsigned count = atomic_load(&module->references);
 	do {
 		if (count == 0)
 			return false;
 	} while (!atomic_compare_exchange_weak(&module->references, &count, count + 1));
-	if (module->life)
-		atomic_store(&module->life->visited, true);
 	return true;
+}
+
+bool life_try_get(struct umod_module *module)
+{
+	bool held = life_hold(module);
+	if (held && module->life)
+		atomic_store(&module->life->visited, true);
+	return held;
+}
+
+unsigned life_uses(const struct umod_module *module)
+{
+	unsigned references = atomic_load(&module->references);
+	return (references ? references - 1 : 0) + module->users;
 }
 
 static _Atomic unsigned awaited; /* threads that wait for some module's last use */

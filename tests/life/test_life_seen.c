@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What umod tells of modules: symbols and statistics, as the kernel's files have them. */
+/* What umod tells of modules: symbols, statistics and files, as the
+ * kernel has them. */
 #include "life_test.h"
 
 #include <inttypes.h>
@@ -166,6 +167,128 @@ TEST(tainted_ones_that_went)
 	CHECK_STR(text, "staying (R) 3\n");
 	free(text);
 	CHECK_INT(life_remove_name("fat", 0), 0);
+	life_close();
+}
+
+/* ---- the tree ---- */
+
+static int file(const char *path, const char *expected)
+{
+	char *text = NULL;
+	int result = umod_module_file(host.space, path, &text, &host.error);
+	if (result >= 0) {
+		CHECK_INT(strlen(text), result);
+		CHECK_STR(text, expected ? expected : "");
+	} else {
+		CHECK(!text && host.error.message[0] && host.error.code == result);
+	}
+	free(text);
+	return result;
+}
+
+static void check_bad_paths(void)
+{
+	static const char *const bad[] = { "/", "/fat", "fat//refcnt", ".", "..",
+		"fat/..", "fat/./refcnt", "fat/holders/..", "//" };
+	static const char *const missing[] = { "nosuch", "fat/nosuch", "fat/refcnt/",
+		"fat/refcnt/x", "fat/sections/.nosuch", "fat/sections/.text/",
+		"fat/version", "fat/parameters", "fat/parameters/x", "fat/holders/fat",
+		"fat/holders/tuned", "vfat/holders/fat", "fat/notes/.text",
+		"tuned/parameters/nosuch", "tuned/parameters/level/" };
+	char name[400];
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		if (!CHECK_INT(file(bad[i], NULL), -EINVAL))
+			printf("# %s\n", bad[i]);
+	for (unsigned i = 0; i < sizeof(missing) / sizeof(*missing); i++)
+		if (!CHECK_INT(file(missing[i], NULL), -ENOENT))
+			printf("# %s\n", missing[i]);
+	memset(name, 'x', sizeof(name));
+	name[sizeof(name) - 1] = 0;
+	CHECK_INT(file(name, NULL), -EINVAL);
+	name[200] = 0;
+	CHECK_INT(file(name, NULL), -ENOENT);
+}
+
+TEST(tree)
+{
+	char text[200];
+	life_begin();
+	CHECK_INT(file("", ""), 0);
+	CHECK_INT(life_insert_file("fat.o"), 0);
+	CHECK_INT(life_insert_file("vfat.so"), 0);
+	CHECK_INT(life_insert_file("tuned.o"), 0);
+	CHECK(file("", "tuned/\nvfat/\nfat/\n") > 0);
+	CHECK(file("fat", "holders/\nsections/\ncoresize\ninitsize\ninitstate\nrefcnt\n"
+			  "taint\n") > 0);
+	CHECK(file("tuned/", "holders/\nparameters/\nsections/\ncoresize\ninitsize\n"
+			     "initstate\nrefcnt\ntaint\n") > 0);
+	file("fat/refcnt", "1\n");
+	file("vfat/refcnt", "0\n");
+	file("fat/initstate", "live\n");
+	file("fat/initsize", "0\n");
+	file("fat/taint", "\n");
+	file("fat/holders", "vfat/\n");
+	file("vfat/holders/", "");
+	file("fat/holders/vfat/refcnt", "0\n");
+	file("tuned/parameters", "level\nnumbers\nword\n");
+	file("tuned/parameters/level", "3\n");
+	file("tuned/parameters/word", "none\n");
+	file("tuned/parameters/numbers", "\n");
+	check_bad_paths();
+	uintptr_t address = address_of("fat", "fat_count");
+	char *start = NULL;
+	CHECK(umod_module_file(host.space, "fat/sections/.text", &start, NULL) == 19);
+	CHECK(start && strtoull(start, NULL, 16) <= address &&
+		strtoull(start, NULL, 16) + 4096 > address);
+	free(start);
+	CHECK(umod_module_file(host.space, "vfat/sections", &start, NULL) > 0);
+	CHECK_HAS(start, ".dynamic\n");
+	free(start);
+	file("vfat/notes", ".note.gnu.build-id\n");
+	CHECK_INT(umod_module_file(
+			  host.space, "vfat/notes/.note.gnu.build-id", &start, NULL),
+		16 + 20);
+	CHECK(start && memcmp(start + 8, "\3\0\0\0GNU", 8) == 0);
+	free(start);
+	char *module = text_of(UMOD_TEXT_MODULES);
+	snprintf(text, sizeof(text), "%s\n",
+		strtok(strstr(module, "\nfat ") + strlen("\nfat "), " "));
+	file("fat/coresize", text);
+	free(module);
+	const char *const names[] = { "tuned", "vfat", "fat" };
+	for (unsigned i = 0; i < 3; i++)
+		CHECK_INT(life_remove_name(names[i], 0), 0);
+	CHECK_INT(file("", ""), 0);
+	life_close();
+}
+
+static char *while_coming;
+static int look(struct umod_module *module, enum umod_event event, void *data)
+{
+	if (module && !data && event == UMOD_EVENT_COMING) {
+		file("tuned/initstate", "coming\n");
+		CHECK_INT(file("tuned/parameters/level", NULL), -EBUSY);
+		CHECK(umod_module_file(
+			      host.space, "tuned/initsize", &while_coming, NULL) > 0);
+		CHECK(strtoul(while_coming, NULL, 10) >= 4096);
+		free(while_coming);
+		CHECK(umod_module_file(
+			      host.space, "tuned/sections", &while_coming, NULL) > 0);
+		CHECK_HAS(while_coming, ".init.text\n");
+		free(while_coming);
+	}
+	return 0;
+}
+
+TEST(tree_of_what_comes)
+{
+	struct umod_listener *listener = NULL;
+	life_begin();
+	CHECK_INT(umod_listener_add(host.space, look, NULL, &listener), 0);
+	CHECK_INT(life_insert_file("tuned.o"), 0);
+	CHECK_INT(file("tuned/sections/.init.text", NULL), -ENOENT);
+	umod_listener_remove(listener);
+	CHECK_INT(life_remove_name("tuned", 0), 0);
 	life_close();
 }
 
