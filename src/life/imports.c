@@ -149,7 +149,8 @@ static int check_provider(const struct checking *check,
 		return 0;
 	struct life_try *try = check->load->data;
 	if (provider->state == UMOD_STATE_COMING) {
-		try->is_blocked = true;
+		/* Not for what this very thread is at. */
+		try->is_blocked = !pthread_equal(provider->life->loader, pthread_self());
 		return base_error(error, UMOD_STAGE_BIND, -EBUSY,
 			check->module->life->name,
 			"needs %s of %s, which is still coming", reference->name,

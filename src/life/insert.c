@@ -85,6 +85,10 @@ static int check_duplicate(
 	if (other->state == UMOD_STATE_LIVE)
 		return fail(
 			load, UMOD_STAGE_ADMIT, -EEXIST, life->name, "is there already");
+	if (pthread_equal(other->life->loader, pthread_self()))
+		return fail(load, UMOD_STAGE_ADMIT, -EBUSY, life->name,
+			"is coming or going by this very thread, which cannot wait for "
+			"it");
 	try->is_blocked = true;
 	try->is_same_file = item->st.st_ino && other->inode == item->st.st_ino &&
 			    other->device == item->st.st_dev;
@@ -129,6 +133,7 @@ static int admit(struct load *load, struct load_item *item)
 			"no memory for its life");
 	module->life = life; /* from here on it goes with the module */
 	life->module = module;
+	life->loader = pthread_self();
 	life->by_demand = try->options->flags & UMOD_INSERT_AUTOCLEAN;
 	life->never_runs = try->options->flags & UMOD_INSERT_NO_RUN;
 	result = describe(load, item, life);

@@ -34,6 +34,7 @@ struct life {
 	int (*init)(void);
 	void (*exit)(void);
 	uint64_t taints;
+	pthread_t loader;    /* the thread that brings it in */
 	bool is_listed;      /* found by its name */
 	bool by_demand;      /* UMOD_INSERT_AUTOCLEAN */
 	bool never_runs;     /* UMOD_INSERT_NO_RUN */

@@ -9,10 +9,13 @@
 
 #define AT_ONCE 50u
 #define WAIT_NS 5000000000ull
+/* For another thread that is at the same name. */
+#define SHARE_NS 30000000000ull
 
 struct request { /* freed by the last of those who want its result */
 	struct request *next;
 	struct umod_namespace *space;
+	pthread_t thread; /* that is at it */
 	unsigned wanting;
 	bool is_done;
 	int result;
@@ -131,14 +134,20 @@ static int take_result(struct request *request, struct umod_error *error)
 static int share(struct request *other, struct umod_error *error)
 {
 	int result = 0;
+	uint64_t until = base_now_ns() + SHARE_NS;
+	if (pthread_equal(other->thread, pthread_self()))
+		return base_error(error, UMOD_STAGE_ADMIT, -EDEADLK, other->name,
+			"is asked for while this very thread is at it");
 	other->wanting++;
 	while (!other->is_done && !result)
-		result = registry_wait(UINT64_MAX);
-	if (!result)
+		result = registry_wait(until);
+	if (other->is_done)
 		return take_result(other, error);
 	other->wanting--; /* not the last: it is not done */
 	return base_error(error, UMOD_STAGE_ADMIT, -EBUSY, other->name,
-		"another thread is at it, and this one holds the load lock");
+		result == -ETIMEDOUT
+			? "another thread has been at it for 30 s"
+			: "another thread is at it, and this one holds the load lock");
 }
 
 static int wait_for_turn(const char *name, struct umod_error *error)
@@ -162,6 +171,7 @@ static int do_request(struct umod_namespace *space, const char *name,
 	memcpy(own->name, name, bytes);
 	own->next = under_way;
 	own->space = space;
+	own->thread = pthread_self();
 	own->wanting = 1;
 	under_way = own;
 	count++;

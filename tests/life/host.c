@@ -23,6 +23,15 @@ static int no_pause(const char *who)
 	return who == NULL;
 }
 
+/* A module asks for another from its init. */
+static int request(const char *who)
+{
+	struct umod_error error = { 0 };
+	int result = umod_request(space, &error, "%s", who);
+	printf("%d %s\n", result, result ? error.message : "");
+	return result;
+}
+
 static void lend(const char *name, void *address)
 {
 	struct umod_host_export item = {
@@ -71,7 +80,7 @@ int main(int argc, char **argv)
 		return 2;
 	lend("host_note", (void *)note);
 	lend("host_pause", (void *)no_pause);
-	lend("host_insert", (void *)no_pause);
+	lend("host_insert", (void *)request);
 	options.root = argv[2];
 	options.release = argv[3];
 	options.no_config = true;

@@ -72,7 +72,7 @@ def modules(program):
 def make_tree(folder):
     place = folder / 'tree/lib/modules/1.0/kernel'
     place.mkdir(parents=True)
-    for name in ('fat', 'vfat', 'importer', 'failing', 'old'):
+    for name in ('fat', 'vfat', 'importer', 'failing', 'old', 'asks-self', 'asks-fat'):
         shutil.copy(FIXTURES / f'{name}.o', place / f'{name}.ko')
     (place.parent / 'modules.order').write_text('')
     done = subprocess.run([UMOD, 'depmod', '-b', folder / 'tree', '1.0'], text=True,
@@ -137,6 +137,17 @@ def on_demand(program):
     program.tool('rmmod', 'importer')
     program.until('exit importer')
     same(program.ask('autoclean 1', '1'), ['exit fat', '1 went'], 'and goes afterwards')
+    same(program.ask('request asks_fat', '0 '),
+         ['init asks_fat', 'init fat', '0 '], 'an init asks for another')
+    same(program.until('0 '), ['0 '], 'and is done')
+    same(program.ask('autoclean 1', '2')[-1], '2 went', 'both go')
+    got = program.ask('request asks_self', '-35')
+    check('this very thread' in got[-1], 'an init that asks for itself is told so', got)
+    got = program.until('-5')
+    check('its init failed' in got[-1], 'and fails', got)
+    code, text = program.tool('insmod', FIXTURES / 'asks-self.o')
+    check(code == 1 and 'Input/output error' in text, 'also where it is inserted', text)
+    check('this very thread' in program.until('-16')[-1], 'at once')
     program.ask('request old', '0')
     same(program.ask('every 1', '0'), ['0'], 'a thread takes them out')
     same(program.until('exit old'), ['exit old'], 'on its second pass')
