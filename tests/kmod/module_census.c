@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * module_census SYMVERS CERTIFICATES LIST [VERMAGIC]: inserts the kernel's modules whose
- * paths LIST has, a line each, what is needed first, into one namespace that takes none
- * without a signature by CERTIFICATES. The host lends what SYMVERS (Module.symvers) says
- * that vmlinux exports: each name an address below 2 GiB with nothing behind it.
+ * module_census SYMVERS CERTIFICATES LIST VERMAGIC [high]: inserts the kernel's modules
+ * whose paths LIST has, a line each, what is needed first, into one namespace that takes
+ * none without a signature by CERTIFICATES. The host lends what SYMVERS (Module.symvers)
+ * says that vmlinux exports: each name an address with nothing behind it, below 2 GiB or,
+ * on request, out of reach from there.
  *
  * Tells what came of it, then waits for "remove" on its input, while others look at its
  * memory. Everything is done through the public interface but one: where sections lie is
@@ -57,7 +58,7 @@ static bool read_export(char *line, struct umod_host_export *item)
 	return true;
 }
 
-static unsigned lend_exports(const char *path)
+static void lend_exports(const char *path, bool is_high)
 {
 	char line[1024];
 	struct umod_host_export item;
@@ -71,7 +72,8 @@ static unsigned lend_exports(const char *path)
 	rewind(file);
 	/* Addresses alone: nothing there can be read, written or run. */
 	char *stubs = mmap(NULL, (size_t)STUB_BYTES * (lines + 1u), PROT_NONE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_32BIT, -1, 0);
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (is_high ? 0 : MAP_32BIT),
+		-1, 0);
 	if (stubs == MAP_FAILED)
 		die("stubs", NULL);
 	while (fgets(line, sizeof(line), file)) {
@@ -83,7 +85,6 @@ static unsigned lend_exports(const char *path)
 		printf("stub %s %#lx\n", item.name, (unsigned long)item.address);
 	}
 	fclose(file);
-	return count;
 }
 
 /* ---- where sections lie ---- */
@@ -204,7 +205,7 @@ int main(int argc, char **argv)
 	struct umod_error error = { 0 };
 	struct names names = { 0 };
 	char line[64];
-	if (argc < 4)
+	if (argc < 5)
 		return 2;
 	options.signatures = UMOD_SIGNATURES_ENFORCE;
 	if (umod_context_new(&options, &context, &error) ||
@@ -212,8 +213,8 @@ int main(int argc, char **argv)
 		umod_listener_add(space, tell_sections, NULL, &listener))
 		die("context", &error);
 	read_keys(context, argv[2]);
-	printf("host %u\n", lend_exports(argv[1]));
-	insert_all(argv[3], argc > 4 ? argv[4] : NULL, &names);
+	lend_exports(argv[1], argc > 5);
+	insert_all(argv[3], argv[4], &names);
 	printf("ready\n");
 	fflush(stdout);
 	if (fgets(line, sizeof(line), stdin))

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 """module_census.py UMOD PROGRAM KERNEL-TREES FOLDER TREE... [--all]: real kernel modules,
 through every stage but init. module_census.c inserts those of a tree, all of them or a
-sample with what it needs, into a host that is made here of what the modules import and
-were built against; with enforced signatures, by the certificate in the kernel's image.
+sample with what it needs, into a host that lends what the kernel's Module.symvers says;
+without that, what the modules import and were built against. Signatures are enforced, by
+the certificate in the kernel's image.
 
 Then the memory of that process is read and compared, section by section, with what this
 script computes from the files: nothing of umod's, nor a linker's, takes part but for where
@@ -15,6 +16,7 @@ import lzma
 import os
 import pathlib
 import random
+import re
 import struct
 import subprocess
 import sys
@@ -131,10 +133,11 @@ class Tree:
             self.add(need)
         self.order.append(path)
 
-    def write_symvers(self, path):
-        path.write_text(''.join(
+    def symvers(self, root):
+        path = next((root / 'usr/src').glob('*/Module.symvers'), None)
+        return path.read_text() if path else ''.join(
             f'0x{self.versions.get(n, 0):08x}\t{n}\tvmlinux\tEXPORT_SYMBOL_GPL\t\n'
-            for n in sorted(self.wanted)))
+            for n in sorted(self.wanted))
 
 
 # ---- what came of it ----
@@ -170,7 +173,7 @@ class Result:
                 self.stages[name] = int(microseconds)
             elif word == 'ready':
                 return
-            elif word != 'host':
+            else:
                 self.other.append(line)
         self.other.append('it ended early')
 
@@ -210,7 +213,7 @@ class Compare:
         self.tree, self.result, self.memory = tree, result, memory
         self.types = collections.Counter()
         self.modules = self.bytes = self.compared = self.through = self.gone = 0
-        self.wrong = []
+        self.seconds, self.wrong = 0, []
 
     def value_of_import(self, name):
         provider = self.tree.exported.get(name)
@@ -324,78 +327,103 @@ class Compare:
 
 def certificate(tap, umod, root, name, folder):
     out = folder / f'{name}.pem'
-    image = next((root / 'boot').glob('vmlinu*'))
+    image = next(p for p in (*root.glob('boot/vmlinu*'), *root.glob('lib/modules/*/vmlinu*')))
     done = run(umod, 'keyring', 'from-kernel', image, '-o', out)
     tap.check(done.returncode == 0, f'{name}: the build certificate is in {image.name}',
               done.stderr)
     return out
 
 
-def census(tap, program, tree, keys, folder, name):
-    symvers, listed = folder / 'Module.symvers', folder / 'list'
-    tree.write_symvers(symvers)
-    listed.write_text(''.join(f'{p}\n' for p in tree.order))
-    with subprocess.Popen([program, symvers, keys, listed, tree.vermagic],
-                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+def start(program, folder, keys, symvers, paths, *options):
+    (folder / 'Module.symvers').write_text(symvers)
+    (folder / 'list').write_text(''.join(f'{p}\n' for p in paths))
+    # pylint: disable-next=consider-using-with
+    return subprocess.Popen(
+        [program, folder / 'Module.symvers', keys, folder / 'list', *options], text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def compared(process, tree):
+    """What the program told, all of it compared, and its last words."""
+    with process:
         result = Result(process.stdout)
         begin = time.monotonic()
         compare = Compare(tree, result, Memory(process.pid))
         for path in result.sections:
             compare.module(path)
-        seconds = time.monotonic() - begin
-        rest = process.communicate('remove\n')[0]
-    count = len(tree.order)
-    tap.check(not result.failed and not result.other and result.inserted == count,
-              f'{name}: {count} of {tree.found} modules inserted, {len(result.stubs)} exports '
-              f"lent, {sum(len(tree.exports[p]) for p in tree.order)} of modules' own",
-              '\n'.join(result.failed[:20] + result.other[:20]))
-    tap.check(not compare.wrong and compare.modules == result.inserted,
-              f'{name}: {compare.bytes} bytes of {compare.compared} sections of '
-              f'{compare.modules} modules are as computed', '\n'.join(compare.wrong[:20]))
-    tap.check(process.returncode == 0 and rest.startswith(f'removed {count}, 0 left'),
-              f'{name}: all of them go', f'{process.returncode} {rest[:2000]}')
+        compare.seconds = time.monotonic() - begin
+        return result, compare, ''.join(process.communicate('remove\n'))
+
+
+def tell(result, compare):
     kinds = ', '.join(f'type {t}: {n}' for t, n in sorted(compare.types.items()))
     print(f'# relocations: {sum(compare.types.values())} ({kinds}); {compare.through} through '
           f'the GOT or a stub, {compare.gone} of what is not loaded')
     print(f'# inserted in {result.microseconds / 1e6:.2f} s, in milliseconds: ' + ', '.join(
-        f'{s} {t // 1000}' for s, t in result.stages.items()) + f'; compared in {seconds:.0f} s')
+        f'{s} {t // 1000}' for s, t in result.stages.items()) +
+        f'; compared in {compare.seconds:.0f} s')
 
 
-def refused(tap, program, tree, keys, folder, name):
-    """The same host, but for one thing."""
-    symvers, listed = folder / 'Module.symvers', folder / 'list'
-    path = next(p for p in tree.order if not tree.needs[p] and tree.vermagic)
-    names = File(path).imports()
-    used = next(n for n in sorted(names) if n in tree.wanted)
-    changed = folder / path.name.replace('.xz', '')
-    content = bytearray(File(path).content)
+def census(tap, tree, name, begin):
+    count = len(tree.order)
+    result, compare, rest = compared(begin(tree.order), tree)
+    tap.check(not result.failed and not result.other and result.inserted == count,
+              f'{name}: {count} of {tree.found} modules inserted, {len(result.stubs)} exports '
+              f'lent, {len(tree.wanted & set(result.stubs))} of them used, '
+              f"{sum(len(tree.exports[p]) for p in tree.order)} of modules' own",
+              '\n'.join(result.failed[:20] + result.other[:20]))
+    tap.check(not compare.wrong and compare.modules == result.inserted,
+              f'{name}: {compare.bytes} bytes of {compare.compared} sections of '
+              f'{compare.modules} modules are as computed', '\n'.join(compare.wrong[:20]))
+    tap.check(rest == f'removed {count}, 0 left\n', f'{name}: all of them go', rest[:2000])
+    tell(result, compare)
+
+
+def out_of_reach(tap, tree, name, begin):
+    """The host's exports lie far off: calls go through stubs, and the rest is refused."""
+    result, compare, _ = compared(begin(tree.order, 'high'), tree)
+    there = {p.name for p in result.sections}
+    odd = [f for f in result.failed if "out of this relocation's reach" not in f and
+           'unknown symbol' not in f] + compare.wrong
+    tap.check(not odd and compare.through and result.inserted,
+              f'{name}: out of reach, {compare.through} calls of {len(there)} modules go '
+              f'through stubs, {len(result.failed)} modules are refused',
+              '\n'.join(odd[:20]) or f'{result.inserted} {result.failed[:3]}')
+
+
+def refused(tap, tree, name, symvers, begin, keys, folder):
+    """The same host and module, but for one thing."""
+    path = next(p for p in tree.order if not tree.needs[p])
+    file = File(path)
+    used = next(n for n in sorted(file.imports()) if n in tree.wanted)
+    changed, keyring = folder / path.name.replace('.xz', ''), folder / 'no-keys'
+    content = bytearray(file.content)
     content[len(content) // 3] ^= 4
     changed.write_bytes(content)
-    keyring = folder / 'no-keys'
     subprocess.run(['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout',
                     '/dev/null', '-out', keyring, '-subj', '/CN=umod test'], check=True,
                    stderr=subprocess.DEVNULL)
-    lines = symvers.read_text()
-    other = lines.replace(f'0x{tree.versions.get(used, 0):08x}\t{used}\t', f'0x00000bad\t{used}\t')
-    layout = f'0x{tree.versions.get("module_layout", 0):08x}\tmodule_layout'
-    cases = [('of another key', path, keyring, lines, tree.vermagic, 'verify -129'),
-             ('changed', changed, keys, lines, tree.vermagic, 'verify -129'),
-             ('of another vermagic', path, keys, lines, '6.0.0 SMP ', 'admit -8'),
-             ('with a missing export', path, keys, lines.replace(f'\t{used}\t', '\tx\t'),
-              tree.vermagic, 'bind -2')]
+
+    def line(of, pattern, to):
+        return re.sub(pattern.format(of), to, symvers, flags=re.M)
+    missing = line(used, '^0x[0-9a-f]*\t{}\t.*\n', '')
+    spaced = line(used, '^(0x[0-9a-f]*\t{}\tvmlinux\t[A-Z_]*).*$', r'\1\tNOBODYS')
+    crc, layout = (line(n, '^0x[0-9a-f]*\t{}\t', f'0x0badbad0\t{n}\t')
+                   for n in (used, 'module_layout'))
+    cases = [('by an unknown key', path, keyring, symvers, tree.vermagic, 'verify -129'),
+             ('that was changed', changed, keys, symvers, tree.vermagic, 'verify -129'),
+             ('of another vermagic', path, keys, symvers, '6.0.0 SMP ', 'admit -8'),
+             ('with a missing export', path, keys, missing, tree.vermagic, 'bind -2'),
+             ('outside an export namespace', path, keys, spaced, tree.vermagic, 'bind -22')]
     if tree.versions:
-        cases += [('of another version of a symbol', path, keys, other, tree.vermagic,
-                   'bind -22'),
-                  ('of another struct module', path, keys,
-                   lines.replace(layout, '0x00000bad\tmodule_layout'), tree.vermagic,
-                   'admit -8')]
+        cases += [('of another version of a symbol', path, keys, crc, tree.vermagic, 'bind -22'),
+                  ('of another struct module', path, keys, layout, tree.vermagic, 'admit -8')]
     for what, module, ring, exports, vermagic, want in cases:
-        symvers.write_text(exports)
-        listed.write_text(f'{module}\n')
-        done = run(program, symvers, ring, listed, vermagic)
-        failed = [l for l in done.stdout.decode().splitlines() if l.startswith('failed')]
-        tap.check(done.returncode == 0 and len(failed) == 1 and f' {want} ' in failed[0],
-                  f'{name}: {module.name} {what} is refused', done.stdout[-500:] + done.stderr)
+        out = ''.join(begin([module], keys=ring, symvers=exports,
+                            vermagic=vermagic).communicate())
+        failed = [x for x in out.splitlines() if x.startswith('failed')]
+        tap.check(len(failed) == 1 and f' {want} ' in failed[0],
+                  f'{name}: {module.name} {what} is refused', out[-500:])
 
 
 def main():
@@ -406,13 +434,20 @@ def main():
     with tempfile.TemporaryDirectory(prefix='umod-modules-') as temporary:
         work = pathlib.Path(temporary)
         for name, root, release in fetch(script, folder, names):
-            keys = certificate(tap, umod, root, name, work)
+            certificates = certificate(tap, umod, root, name, work)
             tree = Tree(root / 'lib/modules' / release, everything)
+            exports = tree.symvers(root)
             tap.check(not tree.differ and tree.vermagic.startswith(release + ' '),
                       f'{name}: its modules agree about {len(tree.versions)} versions',
                       '\n'.join(tree.differ[:9]))
-            census(tap, program, tree, keys, work, name)
-            refused(tap, program, tree, keys, work, name)
+
+            # pylint: disable-next=too-many-arguments
+            def begin(paths, *options, keys=certificates, symvers=exports,
+                      vermagic=tree.vermagic):
+                return start(program, work, keys, symvers, paths, vermagic, *options)
+            census(tap, tree, name, begin)
+            out_of_reach(tap, tree, name, begin)
+            refused(tap, tree, name, exports, begin, certificates, work)
     tap.done()
 
 
