@@ -218,6 +218,13 @@ enum umod_text {
 	 */
 	UMOD_TEXT_STATS,
 	UMOD_TEXT_UNLOADED_TAINTED, /* "NAME (TAINTS) TIMES": what has gone */
+	/*
+	 * All of it as one JSON document: modules with their state, sizes, addresses,
+	 * uses, users, taints, exports, sections and parameters, whose values are read
+	 * once the rest is written; the program's exports; the statistics. A byte that is
+	 * no UTF-8 is a lone surrogate U+DC80..U+DCFF. Keys may be added.
+	 */
+	UMOD_TEXT_JSON,
 	UMOD_TEXT_COUNT,
 };
 /*

@@ -53,8 +53,7 @@ static char letter_of(const struct umod_module *module, const Elf64_Sym *symbol)
 	return section->flags & SHF_WRITE ? 'd' : 'r';
 }
 
-static bool is_exported(
-	const struct life *life, const Elf64_Sym *symbol, const char *name)
+bool life_is_exported(const struct life *life, const Elf64_Sym *symbol, const char *name)
 {
 	if (!elf_symbol_is_definition(symbol))
 		return false;
@@ -84,10 +83,11 @@ static int gather(struct umod_module *module, struct symbols *out)
 		if (!name || !name[0] || !is_shown(module, &symbol))
 			continue;
 		bool absolute = symbol.st_shndx == SHN_ABS;
-		result = add(out, (struct symbol){ (absolute ? 0 : module->image.bias) +
-							   symbol.st_value,
-					  name, letter_of(module, &symbol),
-					  is_exported(module->life, &symbol, name) });
+		result =
+			add(out, (struct symbol){ (absolute ? 0 : module->image.bias) +
+							  symbol.st_value,
+					 name, letter_of(module, &symbol),
+					 life_is_exported(module->life, &symbol, name) });
 	}
 	return result;
 }

@@ -231,6 +231,12 @@ int life_file(struct umod_namespace *space, const char *path, char **out,
 /* All symbols as /proc/kallsyms, or the exported as /proc/ksyms; -ENOMEM. */
 int life_print_symbols(struct umod_namespace *space, FILE *out, bool all);
 
+/* Whether others may use the symbol of a module that has this @life. */
+bool life_is_exported(const struct life *life, const Elf64_Sym *symbol, const char *name);
+
+/* ---- json.c: takes the lock; -ENOMEM ---- */
+int life_print_json(struct umod_namespace *space, FILE *out);
+
 /* ---- control.c: as in umod/life.h ---- */
 int life_control_new(struct umod_namespace *space, const char *path,
 	struct umod_control **out, struct umod_error *error);

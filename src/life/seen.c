@@ -18,8 +18,8 @@ bool life_is_seen(const struct umod_module *module)
 static char *users_of(const struct umod_module *module)
 {
 	char *text = base_strdup("");
-	for (const struct umod_module *m = module->space->last; m && text;
-		m = m->previous) {
+	const struct umod_module *last = module->users ? module->space->last : NULL;
+	for (const struct umod_module *m = last; m && text; m = m->previous) {
 		bool uses = false;
 		for (unsigned i = 0; m->life && i < m->edge_count; i++)
 			uses |= m->edges[i] == module;
@@ -156,6 +156,8 @@ static int print(struct umod_namespace *space, enum umod_text which, FILE *out)
 	case UMOD_TEXT_UNLOADED_TAINTED:
 		life_print_tainted(space, out);
 		return 0;
+	case UMOD_TEXT_JSON:
+		return life_print_json(space, out);
 	default:
 		return print_modules(space, which, out);
 	}

@@ -2,7 +2,8 @@
 /*
  * A program with modules: listens at the socket argv[1] for the tools, finds modules in
  * the tree argv[2] of release argv[3], and does what lines of its input say:
- * "request NAME", "autoclean 0|1", "every SECONDS", "lsmod"; answers each.
+ * "request NAME", "autoclean 0|1", "every SECONDS", "text NUMBER", "lsmod"; answers
+ * each.
  */
 #include <umod/umod.h>
 
@@ -56,9 +57,11 @@ static void obey(char *line)
 	} else if (strcmp(line, "every") == 0) {
 		printf("%d\n",
 			umod_autoclean_every(space, (unsigned)atoi(argument), NULL));
-	} else if (strcmp(line, "lsmod") == 0) {
+	} else if (strcmp(line, "lsmod") == 0 || strcmp(line, "text") == 0) {
+		enum umod_text which =
+			*argument ? (enum umod_text)atoi(argument) : UMOD_TEXT_LSMOD;
 		char *text;
-		if (umod_text(space, UMOD_TEXT_LSMOD, &text, NULL) == 0) {
+		if (umod_text(space, which, &text, NULL) == 0) {
 			fputs(text, stdout);
 			free(text);
 		}

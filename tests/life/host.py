@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """host.py UMOD HOST FIXTURES: a program with modules, reached by the tools through its
 socket, and loading modules on demand."""
+import json
 import os
 import pathlib
 import shutil
@@ -153,6 +154,53 @@ def on_demand(program):
     same(program.until('exit old'), ['exit old'], 'on its second pass')
 
 
+JSON = 6
+
+
+def described(program):
+    """The JSON document."""
+    return json.loads('\n'.join(program.ask(f'text {JSON}', 'end')[:-1]))
+
+
+def as_json(program):
+    empty = described(program)
+    same((empty['modules'], empty['statistics']['failed_load'] > 0), ([], True), 'JSON of no module')
+    program.tool('insmod', FIXTURES / 'fat.o')
+    program.tool('insmod', FIXTURES / 'vfat.so')
+    word = 'a\\b\x01\x7f\u00e9\u20ac\U0001f600\udcff\udced\udca0\udc80'
+    program.tool('insmod', FIXTURES / 'tuned.o', 'level=7', f'word={word}', 'numbers=1,2')
+    program.until('init tuned')
+    all_there = described(program)
+    by_name = {one['name']: one for one in all_there['modules']}
+    same(list(by_name), ['tuned', 'vfat', 'fat'], 'JSON, the newest first')
+    fat, vfat, tuned = by_name['fat'], by_name['vfat'], by_name['tuned']
+    same([(one['users'], one['holders'], one['needs'], one['uses'])
+          for one in (fat, vfat)], [(['vfat'], ['vfat'], [], 1), ([], [], ['fat'], 0)],
+         'who uses whom')
+    same((fat['state'], fat['taints'], fat['license'], fat['init_size'], fat['permanent']),
+         ('live', '', 'GPL', 0, False), 'what it is')
+    exports = {one['name']: one for one in fat['exports']}
+    same((exports['fat_gpl']['gpl_only'], exports['fat_count']['gpl_only'],
+          exports['fat_spaced']['namespace'], 'fat_hidden' in exports),
+         (True, False, 'FAT', False), 'its exports')
+    kallsyms = program.ask('text 2', 'end')
+    address = f'{int(exports["fat_count"]["address"], 16):016x} T fat_count\t[fat]'
+    check(address in kallsyms, 'with their addresses', address, kallsyms)
+    start, size = int(fat['address'], 16), fat['size']
+    check(all(start <= int(one['address'], 16) <= start + size for one in fat['sections']),
+          'and its sections', fat)
+    same({one['name']: (one['type'], one['array'], one['permissions'], one['value'])
+          for one in tuned['parameters']},
+         {'level': ('int', False, '0644', '7'), 'word': ('charp', False, '0444', word),
+          'numbers': ('ushort', True, '0444', '1,2')}, 'parameters, of whatever bytes')
+    check({'host_note', 'host_pause'} <= {one['name'] for one in all_there['host_exports']},
+          'what the host exports', all_there['host_exports'])
+    program.tool('rmmod', 'tuned', 'vfat', 'fat')
+    program.until('exit fat')
+    same(described(program)['statistics']['loaded'], empty['statistics']['loaded'] + 3,
+         'statistics')
+
+
 def versions(program, folder):
     names = {name: folder / f'{name}.o' for name in ('fat', 'fat-long', 'vfat')}
     for name, path in names.items():
@@ -217,6 +265,7 @@ with tempfile.TemporaryDirectory(prefix='umod-host-') as name:
     in_and_out(host)
     with_a_tree(host, place)
     on_demand(host)
+    as_json(host)
     versions(host, place)
     sockets(host, place)
 print(f'1..{count}')

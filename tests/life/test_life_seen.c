@@ -292,6 +292,23 @@ TEST(tree_of_what_comes)
 	life_close();
 }
 
+/* ---- JSON: host.py reads it ---- */
+
+TEST(json_of_what_comes_and_goes)
+{
+	life_begin();
+	CHECK_INT(life_insert_file("tuned.so"), 0);
+	char *text = text_of(UMOD_TEXT_JSON);
+	CHECK_HAS(text, "\"name\":\"tuned\"");
+	CHECK_HAS(text, "\"uses\":0,");
+	free(text);
+	text = text_of(UMOD_TEXT_JSON); /* what was held for its parameters is not */
+	CHECK_HAS(text, "\"uses\":0,");
+	free(text);
+	CHECK_INT(life_remove_name("tuned", 0), 0);
+	life_close();
+}
+
 TEST(no_such_text)
 {
 	char *text;
