@@ -46,7 +46,8 @@ static int insert(char **words, int count, unsigned flags)
 		return TOOL_OK;
 	if (error.stage == UMOD_STAGE_OPEN)
 		kmod_error("could not load module %s: %s", words[0], error.message);
-	else if (error.stage == UMOD_STAGE_INIT && err != -ENOTSUP)
+	else if (error.stage == UMOD_STAGE_INIT && err != -ENOTSUP &&
+		 !kmod_target->tells_why)
 		kmod_error("could not insert module %s: %s", words[0],
 			kmod_insert_reason(err));
 	else

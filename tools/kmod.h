@@ -36,6 +36,7 @@ struct kmod_target {
 		void *data);
 	int (*visit)(int (*visit)(const struct umod_kernel_module *module, void *data),
 		void *data, struct umod_error *error);
+	bool tells_why; /* the kernel only gives a number, and logs the rest */
 };
 extern const struct kmod_target *kmod_target;
 /* --host: the program that listens at @path, from now on. False: told why not. */

@@ -17,7 +17,7 @@
 
 static const struct kmod_target in_kernel = { umod_kernel_insert, umod_kernel_remove,
 	umod_kernel_module_state, umod_kernel_module_references,
-	umod_kernel_module_holders, umod_kernel_modules_visit };
+	umod_kernel_module_holders, umod_kernel_modules_visit, false };
 const struct kmod_target *kmod_target = &in_kernel;
 
 static int host_socket = -1;
@@ -214,7 +214,7 @@ static int host_holders(
 bool kmod_use_host(const char *path)
 {
 	static const struct kmod_target host = { host_insert, host_remove, host_state,
-		host_references, host_holders, host_visit };
+		host_references, host_holders, host_visit, true };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	if (strlen(path) >= sizeof(address.sun_path)) {
 		kmod_error("--host %s: %s", path, strerror(ENAMETOOLONG));
