@@ -41,6 +41,12 @@ struct kmod_target {
 extern const struct kmod_target *kmod_target;
 /* --host: the program that listens at @path, from now on. False: told why not. */
 bool kmod_use_host(const char *path);
+/*
+ * Afterwards: what the host tells of @what ("text" or "file") called @name, to *@out, the
+ * caller's to free.
+ */
+int kmod_host_read(const char *what, const char *name, char **out, size_t *bytes,
+	struct umod_error *error);
 /* What the kernel's refusal of a module means, as insmod says it. */
 const char *kmod_insert_reason(int code);
 
@@ -87,6 +93,7 @@ void modprobe_show(const struct modprobe *m, const char *format, ...) TOOL_PRINT
 bool modprobe_shows(const struct modprobe *m);
 
 extern const struct tool_command tool_depmod, tool_insmod, tool_keyring, tool_kmod,
-	tool_lsmod, tool_modinfo, tool_modprobe, tool_rmmod, tool_sign, tool_static_nodes;
+	tool_lsmod, tool_modinfo, tool_modprobe, tool_rmmod, tool_show, tool_sign,
+	tool_static_nodes;
 
 #endif

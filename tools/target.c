@@ -211,6 +211,35 @@ static int host_holders(
 	return err ? err : wanted.result;
 }
 
+int kmod_host_read(const char *what, const char *name, char **out, size_t *bytes,
+	struct umod_error *error)
+{
+	const char *const words[] = { what, name };
+	struct control_request reply;
+	ssize_t got = 0;
+	FILE *stream = open_memstream(out, bytes);
+	int err = stream ? ask(words, 2, -1) : -ENOMEM;
+	if (err)
+		fail(error, UMOD_STAGE_NONE, err, "host", strerror(-err));
+	while (!err) {
+		got = control_receive(host_socket, &reply);
+		if (got < 2 || reply.text[0] != '+')
+			break;
+		fwrite(reply.text + 1, 1, (size_t)got - 2, stream);
+	}
+	if (!err)
+		err = got > 0 ? take_answer(&reply, error)
+			      : fail(error, UMOD_STAGE_NONE, -EPIPE, "host",
+					"does not answer");
+	if (stream && fclose(stream) && !err)
+		err = fail(error, UMOD_STAGE_NONE, -ENOMEM, "host", strerror(ENOMEM));
+	if (err) {
+		free(*out);
+		*out = NULL;
+	}
+	return err;
+}
+
 bool kmod_use_host(const char *path)
 {
 	static const struct kmod_target host = { host_insert, host_remove, host_state,

@@ -24,6 +24,7 @@ static const struct tool_command *const commands[] = {
 	&tool_insmod,
 	&tool_rmmod,
 	&tool_lsmod,
+	&tool_show,
 	&tool_static_nodes,
 	&tool_keyring,
 	&tool_sign,

@@ -252,11 +252,11 @@ int umod_module_file(struct umod_namespace *space, const char *path, char **out,
 
 struct umod_control;
 /*
- * Serves `umod insmod`, rmmod, lsmod and modprobe with `--host @path`: a thread listens
- * on a socket made at @path (an old one that nobody listens on is replaced; mode 0600)
- * and inserts into, removes from and tells of @space, for processes of the same user and
- * of root. 0; -EADDRINUSE: somebody listens there; what socket(2) and bind(2) say;
- * -ENOMEM. Since 0.1.
+ * Serves `umod insmod`, rmmod, lsmod, modprobe and show with `--host @path`: a thread
+ * listens on a socket made at @path (an old one that nobody listens on is replaced; mode
+ * 0600) and inserts into, removes from and tells of @space, for processes of the same
+ * user and of root. 0; -EADDRINUSE: somebody listens there; what socket(2) and bind(2)
+ * say; -ENOMEM. Since 0.1.
  */
 int umod_control_new(struct umod_namespace *space, const char *path,
 	struct umod_control **out, struct umod_error *error);

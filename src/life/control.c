@@ -6,6 +6,9 @@
  *   "insert" PATH OPTIONS FLAGS    with a descriptor of the file
  *   "remove" NAME FLAGS
  *   "list"                         a packet for each line of /proc/modules, then the end
+ *   "text" NAME                    as umod_text; packets "+" and a part of it, then the
+ *                                  end
+ *   "file" PATH                    as umod_module_file; the same
  *
  * The answer, or the end of a list: "=" and the code in decimal, the stage in decimal,
  * the subject, the sentence; each ended by NUL. One request at a time, one client after
@@ -97,6 +100,63 @@ static void list(const struct umod_control *control, int client)
 	answer(client, result, &error);
 }
 
+/* In packets that end with a NUL, as all do. */
+static void send_parts(int client, const char *text, size_t bytes)
+{
+	char packet[CONTROL_PACKET_BYTES] = "+";
+	while (bytes) {
+		size_t part = bytes < sizeof(packet) - 2 ? bytes : sizeof(packet) - 2;
+		memcpy(packet + 1, text, part);
+		packet[part + 1] = 0;
+		if (send(client, packet, part + 2, MSG_NOSIGNAL) < 0)
+			return;
+		text += part;
+		bytes -= part;
+	}
+}
+
+static void tell(const struct umod_control *control, int client,
+	const struct control_request *request)
+{
+	static const char *const names[] = { [UMOD_TEXT_MODULES] = "modules",
+		[UMOD_TEXT_LSMOD] = "lsmod",
+		[UMOD_TEXT_KALLSYMS] = "kallsyms",
+		[UMOD_TEXT_KSYMS] = "ksyms",
+		[UMOD_TEXT_STATS] = "stats",
+		[UMOD_TEXT_UNLOADED_TAINTED] = "unloaded-tainted",
+		[UMOD_TEXT_JSON] = "json" };
+	struct umod_error error = { 0 };
+	const char *name = request->count == 2 ? request->words[1] : "";
+	char *text = NULL;
+	unsigned which = 0;
+	while (which < base_array_count(names) && strcmp(names[which], name) != 0)
+		which++;
+	int result =
+		which < base_array_count(names)
+			? life_text(control->space, (enum umod_text)which, &text, &error)
+			: base_error(&error, UMOD_STAGE_NONE, -EINVAL, name,
+				  "is nothing that this version can show");
+	if (!result)
+		send_parts(client, text, strlen(text));
+	free(text);
+	answer(client, result, &error);
+}
+
+static void tell_file(const struct umod_control *control, int client,
+	const struct control_request *request)
+{
+	struct umod_error error = { 0 };
+	char *text = NULL;
+	int result = request->count == 2
+			     ? life_file(control->space, request->words[1], &text, &error)
+			     : base_error(&error, UMOD_STAGE_NONE, -EINVAL, "file",
+				       "a path is wanted");
+	if (result > 0)
+		send_parts(client, text, (size_t)result);
+	free(text);
+	answer(client, result < 0 ? result : 0, &error);
+}
+
 static void serve(const struct umod_control *control, int client)
 {
 	struct control_request request;
@@ -117,6 +177,10 @@ static void serve(const struct umod_control *control, int client)
 			remove_one(control, client, &request);
 		else if (strcmp(what, "list") == 0)
 			list(control, client);
+		else if (strcmp(what, "text") == 0)
+			tell(control, client, &request);
+		else if (strcmp(what, "file") == 0)
+			tell_file(control, client, &request);
 		else
 			answer(client,
 				base_error(&error, UMOD_STAGE_NONE, -ENOTSUP, what,

@@ -201,6 +201,40 @@ def as_json(program):
          'statistics')
 
 
+def shown(program):
+    program.tool('insmod', FIXTURES / 'fat.o')
+    program.tool('insmod', FIXTURES / 'vfat.so')
+    program.until('init vfat')
+    for number, name in enumerate(('modules', 'lsmod', 'kallsyms', 'ksyms', 'stats',
+                                   'unloaded-tainted', 'json')):
+        text = ''.join(line + '\n' for line in program.ask(f'text {number}', 'end')[:-1])
+        same(program.tool('show', name), (0, text), f'umod show {name}')
+    program.tool('insmod', FIXTURES / 'many.o')
+    program.until('init many')
+    text = ''.join(line + '\n' for line in program.ask('text 2', 'end')[:-1])
+    check(text.count(' many_symbol_') == 3000 and len(text) > 1 << 16, 'many symbols')
+    same(program.tool('show', 'kallsyms'), (0, text), 'come in several packets')
+    program.tool('rmmod', 'many')
+    program.until('exit many')
+    same(program.tool('show', 'sys'), (0, 'vfat/\nfat/\n'), 'umod show sys')
+    same(program.tool('show', 'sys', 'fat/holders'), (0, 'vfat/\n'), 'a directory')
+    same(program.tool('show', 'sys', 'fat/refcnt'), (0, '1\n'), 'a file')
+    note = subprocess.run([UMOD, 'show', '--host', program.socket, 'sys',
+                           'vfat/notes/.note.gnu.build-id'], check=True, capture_output=True)
+    check(note.stdout[4:16] == b'\x14\0\0\0\3\0\0\0GNU\0' and len(note.stdout) == 36,
+          'of bytes', note.stdout)
+    same(program.tool('show', 'sys', 'fat/nosuch'),
+         (1, 'umod show: fat/nosuch: no module has this file\n'), 'no such file')
+    same(program.tool('show', 'nosuch'),
+         (1, 'umod show: nosuch: is nothing that this version can show\n'), 'no such text')
+    code, text = program.tool('show')
+    check(code == 2 and 'nothing to show' in text, 'nothing named', text)
+    code, text = program.tool('show', 'stats', 'json')
+    check(code == 2 and 'more than is shown' in text, 'too much', text)
+    program.tool('rmmod', 'vfat', 'fat')
+    program.until('exit fat')
+
+
 def versions(program, folder):
     names = {name: folder / f'{name}.o' for name in ('fat', 'fat-long', 'vfat')}
     for name, path in names.items():
@@ -266,6 +300,7 @@ with tempfile.TemporaryDirectory(prefix='umod-host-') as name:
     with_a_tree(host, place)
     on_demand(host)
     as_json(host)
+    shown(host)
     versions(host, place)
     sockets(host, place)
 print(f'1..{count}')
